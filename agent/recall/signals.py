@@ -1,0 +1,68 @@
+"""What is known of candidates without a language model: one number per candidate and signal, higher is better. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from agent.types import Item, Vector
+
+TAG_PRIOR = 2.0  # how many items' worth of the catalogue's tag rates stand behind a person's own
+YEAR_SCALE = 8.0  # years at which closeness has fallen to 1/e
+
+
+def tag_rates(items: Iterable[Item]) -> dict[str, float]:
+    """The share of items that carry each tag, smoothed away from 0 and 1; empty without items."""
+    counts: Counter[str] = Counter()
+    n = 0
+    for item in items:
+        counts.update(set(item.tags))
+        n += 1
+    return {tag: (count + 0.5) / (n + 1) for tag, count in counts.items()}
+
+
+def cosine(query: Vector, vectors: Sequence[Vector]) -> list[float]:
+    """The cosine of each vector with the query; 0 for a zero vector, empty for none."""
+    if not len(vectors):
+        return []
+    matrix = np.stack(vectors)
+    lengths = np.linalg.norm(matrix, axis=1) * float(np.linalg.norm(query))
+    return [float(x) for x in matrix @ query / np.maximum(lengths, 1e-9)]
+
+
+def tag_affinity(
+    liked: Sequence[Item], weights: Sequence[float], candidates: Sequence[Item], rates: Mapping[str, float]
+) -> list[float]:
+    """How much likelier each candidate's tags are for this person than for the catalogue, in nats.
+
+    Naive Bayes over the tags as independent yes/no features: a tag's rate among the liked items (weighted, `weights`
+    summing to 1), shrunk towards the catalogue's rate. 0 for every candidate where nothing is liked.
+    """
+    if not liked:
+        return [0.0] * len(candidates)
+    effective = 1.0 / max(sum(w * w for w in weights), 1e-9)  # how many equal weights these are worth (Kish)
+    mass: Counter[str] = Counter()
+    for item, weight in zip(liked, weights, strict=True):
+        for tag in set(item.tags):
+            mass[tag] += weight * effective  # type: ignore[assignment]  # Counter holds any number
+    own = {tag: (mass[tag] + TAG_PRIOR * rate) / (effective + TAG_PRIOR) for tag, rate in rates.items()}
+    absent = sum(math.log((1 - own[t]) / (1 - rates[t])) for t in rates)
+    gain = {t: math.log(own[t] / rates[t]) - math.log((1 - own[t]) / (1 - rates[t])) for t in rates}
+    return [absent + sum(gain.get(tag, 0.0) for tag in set(c.tags)) for c in candidates]
+
+
+def year_closeness(liked: Sequence[Item], weights: Sequence[float], candidates: Sequence[Item]) -> list[float]:
+    """How near each candidate's year is to the years of liked items: the weighted mean of exp(-|years apart| / scale).
+
+    A candidate without a year gets the mean of the others; 0 for all where no year is known.
+    """
+    years = [(item.year, weight) for item, weight in zip(liked, weights, strict=True) if item.year is not None]
+    near = [
+        None if c.year is None else sum(w * math.exp(-abs(c.year - y) / YEAR_SCALE) for y, w in years) for c in candidates
+    ]
+    known = [x for x in near if x is not None]
+    mean = sum(known) / len(known) if known else 0.0
+    return [mean if x is None else x for x in near]
