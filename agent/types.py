@@ -38,8 +38,10 @@ def _printable(text: str) -> str:
 def _storable(text: str) -> str:
     if "\0" in text:
         raise ValueError("holds a NUL character")
-    if any("\ud800" <= char <= "\udfff" for char in text):
-        raise ValueError("holds a lone surrogate, which is not valid Unicode text")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise ValueError("holds a lone surrogate, which is not valid Unicode text") from error
     return text
 
 

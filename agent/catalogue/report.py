@@ -1,0 +1,175 @@
+"""Loading: values in batches into a sink, refused rows into a file, and the counts of both."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TypeVar
+
+from agent.catalogue.columns import Resolved
+from agent.catalogue.reading import Reading
+from agent.catalogue.rows import Refusal
+from agent.errors import StoreError
+from agent.types import Event, Item
+
+BATCH = 500
+FIRST = 5
+_MAX_REASONS = 1_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What became of a file's rows: `read == accepted + refused`, always.
+
+    `refused_path` is the JSON lines file of refused rows (`line`, `reason`, `row`), None when there were none.
+    `first` holds the first few of them, `reasons` counts them by reason, most frequent first. `broke_off` says why
+    the end of the file was never read, None when all of it was. `columns` is None when no row could be read.
+    """
+
+    read: int
+    accepted: int
+    refused: int
+    refused_path: Path | None
+    first: tuple[Refusal, ...] = ()
+    reasons: tuple[tuple[str, int], ...] = ()
+    broke_off: str | None = None
+    format: str = ""
+    columns: Resolved | None = None
+
+    def as_json(self) -> dict[str, object]:
+        """The documented JSON shape of `palate load --json`."""
+        return {
+            "read": self.read,
+            "accepted": self.accepted,
+            "refused": self.refused,
+            "refused_path": None if self.refused_path is None else str(self.refused_path),
+            "first_refused": [refusal.as_json() for refusal in self.first],
+            "reasons": dict(self.reasons),
+            "broke_off": self.broke_off,
+            "format": self.format,
+            "columns": None if self.columns is None else self.columns.as_json(),
+        }
+
+
+def load_items(
+    rows: Iterable[Item | Refusal], sink: Callable[[Sequence[Item]], object], refused_path: Path, *, batch: int = BATCH
+) -> Report:
+    """Give the items to `sink` in batches, in order, and write every refused row to `refused_path`.
+
+    That file appears whole or not at all; when nothing is refused, one left there by an earlier load is removed. What
+    the sink raises is passed on, and then no file is written. Raises StoreError when the file cannot be written.
+    """
+    return _load(rows, sink, refused_path, batch)
+
+
+def load_events(
+    rows: Iterable[Event | Refusal],
+    sink: Callable[[Sequence[Event]], object],
+    refused_path: Path,
+    *,
+    batch: int = BATCH,
+) -> Report:
+    """The same for events."""
+    return _load(rows, sink, refused_path, batch)
+
+
+def _load(rows: Iterable[T | Refusal], sink: Callable[[Sequence[T]], object], refused_path: Path, batch: int) -> Report:
+    counts = _Counts()
+    with _refused_file(refused_path) as file:
+        for chunk in _batches(_accepted(rows, counts, file), batch):
+            sink(chunk)
+            counts.accepted += len(chunk)
+    reading = rows if isinstance(rows, Reading) else None
+    return Report(
+        read=counts.accepted + counts.refused,
+        accepted=counts.accepted,
+        refused=counts.refused,
+        refused_path=refused_path if counts.refused else None,
+        first=tuple(counts.first),
+        reasons=tuple(counts.reasons.most_common()),
+        broke_off=counts.broke_off,
+        format=reading.format if reading else "",
+        columns=reading.columns if reading else None,
+    )
+
+
+@dataclass(slots=True)
+class _Counts:
+    accepted: int = 0
+    refused: int = 0
+    first: list[Refusal] = field(default_factory=list)
+    reasons: Counter[str] = field(default_factory=Counter)
+    broke_off: str | None = None
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Count one refusal."""
+        self.refused += 1
+        if len(self.first) < FIRST:
+            self.first.append(refusal)
+        reason = _general(refusal.reason)
+        self.reasons[reason if reason in self.reasons or len(self.reasons) < _MAX_REASONS else "other reasons"] += 1
+        if refusal.ends_file:
+            self.broke_off = f"line {refusal.line}: {refusal.reason}"
+
+
+def _general(reason: str) -> str:
+    """A reason without what differs from row to row."""
+    return "duplicate of an earlier line" if reason.startswith("duplicate of line") else reason
+
+
+def _accepted(rows: Iterable[T | Refusal], counts: _Counts, file: IO[str]) -> Iterator[T]:
+    for row in rows:
+        if isinstance(row, Refusal):
+            counts.refuse(row)
+            file.write(json.dumps(row.as_json(), ensure_ascii=False) + "\n")
+        else:
+            yield row
+
+
+def _batches(values: Iterator[T], size: int) -> Iterator[list[T]]:
+    batch: list[T] = []
+    for value in values:
+        batch.append(value)
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+@contextmanager
+def _refused_file(path: Path) -> Iterator[IO[str]]:
+    """A temporary file beside `path` that takes its place at the end if anything was written to it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}", "Choose another place for refused rows") from error
+    part = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        _settle(part, path)
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+
+
+def _settle(part: Path, path: Path) -> None:
+    try:
+        if part.stat().st_size:
+            part.replace(path)
+        else:
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"cannot write {path}: {error.strerror}", "Choose another place for refused rows") from error
