@@ -40,7 +40,7 @@ def neutralise(text: str, control_tokens: Iterable[str] = ()) -> str:
     is left. Total: any string gives a string.
     """
     text = _SPACES.sub(" ", _INVISIBLE.sub("", text)).strip()
-    tokens = [token for token in control_tokens if len(token) > 1]
+    tokens = [token for token in map(str.strip, control_tokens) if len(token) > 1]
     while any(token in text for token in tokens):
         for token in tokens:
             text = text.replace(token, f"{token[0]} {token[1:]}")

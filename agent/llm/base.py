@@ -34,13 +34,17 @@ class Model(Protocol):
 
     `abilities`: `score` (log-probabilities of given continuations), `continue` (goes on with a text, best for small
     models with worked examples), `chat` (follows instructions). `fingerprint` names the weights: equal fingerprints
-    give equal scores, so it is a cache key. `control_tokens` are the spellings its vocabulary treats as control.
+    give equal scores, so it is a cache key.
     """
 
     name: str
     fingerprint: str
     abilities: frozenset[Ability]
-    control_tokens: tuple[str, ...]
+
+    @property
+    def control_tokens(self) -> tuple[str, ...]:
+        """Every spelling that the model's vocabulary treats as a control token; empty where it is not known."""
+        ...
 
     def score(self, prefix: str, continuations: Sequence[str], deadline: Deadline) -> list[Score]:
         """The log-probability of each continuation after the prefix, in the order given; empty for none.

@@ -156,6 +156,7 @@ class Llama:
 
         `begin` puts the tokens first that the model expects at a beginning.
         """
+        self._check_open()
         raw = text.encode("utf-8", "replace")
         room = len(raw) + 8
         tokens = (llama_cpp.llama_token * room)()
@@ -181,14 +182,17 @@ class Llama:
             self._model = None
 
     def _call(self, work: Callable[[], T], deadline: Deadline) -> T:
-        if not self._model:
-            raise ModelUnavailable(f"the model {self.name} is closed", "Open it again")
+        self._check_open()
         future = self._worker.submit(work)
         try:
             return future.result(None if math.isinf(deadline.remaining_s) else deadline.remaining_s + _GRACE_S)
         except FutureTimeout as error:
             future.cancel()
             raise ModelTimeout("out of time while waiting for the model", "Raise the time limit") from error
+
+    def _check_open(self) -> None:
+        if not self._model:
+            raise ModelUnavailable(f"the model {self.name} is closed", "Open it again")
 
 
 class _Growing:

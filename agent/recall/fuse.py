@@ -10,7 +10,9 @@ from agent.types import Candidate
 DAMPING = 60
 
 
-def fuse(lists: Sequence[Sequence[Candidate]], weights: Sequence[float] | None = None, *, damping: int = DAMPING) -> list[Candidate]:
+def fuse(
+    lists: Sequence[Sequence[Candidate]], weights: Sequence[float] | None = None, *, damping: int = DAMPING
+) -> list[Candidate]:
     """Merge ranked lists by weighted reciprocal rank: an item scores `sum(weight / (damping + rank))`.
 
     Candidates come best first with ids unique and source `fuse`, ties broken by item_id, so the order of the lists

@@ -34,5 +34,6 @@ def queries_for(
 def _similar(profile: Profile, vectors: Mapping[str, Vector], names: Mapping[str, str]) -> Sequence[Query]:
     recent = [r.item_id for r in reversed(profile.liked) if r.item_id in vectors][:SIMILAR]
     return [
-        Query(source=f"similar:{i}", why=f"resembles {names[i]}", vector=vectors[i], weight=SIMILAR_WEIGHT) for i in recent
+        Query(source=f"similar:{i}", why=f"resembles {names[i]}", vector=vectors[i], weight=SIMILAR_WEIGHT)
+        for i in recent
     ]

@@ -61,7 +61,8 @@ def year_closeness(liked: Sequence[Item], weights: Sequence[float], candidates: 
     """
     years = [(item.year, weight) for item, weight in zip(liked, weights, strict=True) if item.year is not None]
     near = [
-        None if c.year is None else sum(w * math.exp(-abs(c.year - y) / YEAR_SCALE) for y, w in years) for c in candidates
+        None if c.year is None else sum(w * math.exp(-abs(c.year - y) / YEAR_SCALE) for y, w in years)
+        for c in candidates
     ]
     known = [x for x in near if x is not None]
     mean = sum(known) / len(known) if known else 0.0

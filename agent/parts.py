@@ -1,0 +1,160 @@
+"""The parts a recommender stands on, each opened when first needed and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from agent.cache import Cache
+from agent.embed.base import Embedder
+from agent.errors import ConfigError, NotFound
+from agent.explain.rationale import Explainer
+from agent.llm.base import Model
+from agent.ranker import Ranker
+from agent.recall.signals import tag_rates
+from agent.rerank.base import Reranker
+from agent.rerank.weights import Weights, load_weights
+from agent.settings import Settings
+from agent.store import Store
+from agent.titles import Titles
+
+if TYPE_CHECKING:
+    from agent.recall.index import Index
+    from agent.recall.vector_index import SyncReport
+
+Progress = Callable[[int, int], None]
+Told = Callable[[str], None]
+
+
+class Parts:
+    """Everything the path of a recommendation calls on. Opening one part may raise its PalateError; others still work.
+
+    `progress(done, of)` hears of indexing, `told` of slow first-time steps such as fetching a model.
+    """
+
+    def __init__(self, settings: Settings, *, progress: Progress | None = None, told: Told | None = None) -> None:
+        self.settings = settings
+        self._progress = progress
+        self._told = told
+        self._open = ExitStack()
+
+    def close(self) -> None:
+        """Close what was opened. Calling it twice is harmless."""
+        self._open.close()
+
+    @cached_property
+    def store(self) -> Store:
+        """Items, events and conversations."""
+        return self._open.enter_context(Store.open(self.settings.folder))
+
+    @cached_property
+    def cache(self) -> Cache:
+        """Values that can be computed again: vectors of texts, unconditional scores."""
+        return self._open.enter_context(Cache(self.settings.cache_folder / "cache.sqlite"))
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """Texts to vectors."""
+        from agent.embed.e5 import E5
+
+        return E5(self.cache)
+
+    @cached_property
+    def index(self) -> Index:
+        """The vector index as it lies on disk, its folder locked for this process."""
+        from agent.recall.index import Index
+    from agent.recall.vector_index import SyncReport
+
+        index = Index.open(self.settings.folder, self.embedder, chroma=self.settings.chroma)
+        self._open.callback(index.close)
+        return index
+
+    @cached_property
+    def fresh_index(self) -> Index:
+        """The vector index, brought up to date with the catalogue. Raises NotFound when the catalogue is empty."""
+        if not self.store.count_items():
+            raise NotFound("the catalogue is empty", "Load one with: palate load FILE")
+        self.sync_index()
+        return self.index
+
+    def sync_index(self, *, rebuild: bool = False) -> SyncReport:
+        """Make the vector index equal the catalogue; what was done."""
+        return self.index.sync(self.store.iter_items(), rebuild=rebuild, progress=self._progress)
+
+    def catalogue_changed(self) -> None:
+        """Forget what was derived from the catalogue, so that it is derived anew when next needed."""
+        for name in ("fresh_index", "titles", "tag_rates", "ranker", "plain_ranker", "explainer", "plain_explainer"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def model(self) -> Model:
+        """The language model of the settings. Raises ModelError and ConfigError."""
+        from agent.llm.registry import open_model
+
+        model = open_model(self.settings, progress=self._told)
+        self._open.callback(model.close)
+        return model
+
+    @cached_property
+    def titles(self) -> Titles:
+        """Titles of the catalogue to items."""
+        return Titles(self.store.iter_items())
+
+    @cached_property
+    def tag_rates(self) -> Mapping[str, float]:
+        """How common each tag is in the catalogue."""
+        return tag_rates(self.store.iter_items())
+
+    @cached_property
+    def weights(self) -> Weights:
+        """The weights of prior and blend."""
+        return load_weights(self.settings.rerank.weights)
+
+    @cached_property
+    def reranker(self) -> Reranker:
+        """The strategy of the settings, on the model. Raises as `model` does, ConfigError when the model cannot do it."""
+        import prompts
+
+        strategy, model, settings = self.settings.rerank.strategy, self.model, self.settings
+        if strategy == "auto":
+            strategy = "likelihood" if "score" in model.abilities else "listwise"
+        needed = "score" if strategy == "likelihood" else "chat"
+        if needed not in model.abilities:
+            other = "listwise" if strategy == "likelihood" else "likelihood"
+            raise ConfigError(f"{model.name} cannot do the strategy {strategy!r}", f"Set rerank.strategy = '{other}'")
+        prompt = prompts.load(f"rank-{strategy}", settings.language, control_tokens=model.control_tokens)
+        if strategy == "likelihood":
+            from agent.rerank.likelihood import Likelihood
+
+            return Likelihood(model, prompt, self.cache, noun=settings.noun)
+        from agent.rerank.listwise import Listwise
+
+        return Listwise(model, prompt, noun=settings.noun)
+
+    @cached_property
+    def ranker(self) -> Ranker:
+        """The ranker over the catalogue, with the model."""
+        return Ranker(self.fresh_index, self.embedder, self.weights, self.tag_rates, self.reranker)
+
+    @cached_property
+    def plain_ranker(self) -> Ranker:
+        """The ranker over the catalogue, without a model."""
+        return Ranker(self.fresh_index, self.embedder, self.weights, self.tag_rates)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """Rationales with the model."""
+        return self._explainer(self.model)
+
+    @cached_property
+    def plain_explainer(self) -> Explainer:
+        """Rationales without a model."""
+        return self._explainer(None)
+
+    def _explainer(self, model: Model | None) -> Explainer:
+        s = self.settings
+        return Explainer(
+            model, language=s.language, noun=s.noun, writer=s.explain.writer, vocabulary=self.tag_rates.keys()
+        )

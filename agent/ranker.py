@@ -1,0 +1,188 @@
+"""Orders given candidates for one person: prior signals, the model's opinion, the blend, and each one's place on the way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+import numpy as np
+
+from agent.deadline import Deadline
+from agent.embed.base import Embedder
+from agent.embed.passage import passage_of
+from agent.profile.taste import recency_weights, taste_vector
+from agent.recall.signals import cosine, tag_affinity, tag_rates, year_closeness
+from agent.rerank.base import Reranker, Ranking
+from agent.rerank.blend import blend, order
+from agent.rerank.weights import Weights
+from agent.types import Degradation, Item, Step, Vector
+
+Signals = dict[str, Sequence[float]]
+Stages = dict[tuple[str, str], Sequence[float]]  # (stage, source) -> one score per candidate
+
+
+class ItemVectors(Protocol):
+    """Centred vectors of items, and the centre itself."""
+
+    def vectors(self, item_ids: Sequence[str]) -> Mapping[str, Vector]:
+        """The centred vector of each item that is known."""
+        ...
+
+    def centre(self, vectors: Vector) -> Vector:
+        """The vectors less the catalogue's mean."""
+        ...
+
+
+class EmbeddedItems:
+    """Items embedded in memory: the vectors of a data set or of one request, centred on their own mean."""
+
+    def __init__(self, items: Iterable[Item], embedder: Embedder) -> None:
+        listed = list({item.item_id: item for item in items}.values())
+        raw = embedder.passages([passage_of(item) for item in listed])
+        self._mean = raw.mean(axis=0) if len(listed) else 0.0
+        self._vectors = dict(zip((item.item_id for item in listed), raw - self._mean, strict=True))
+
+    def vectors(self, item_ids: Sequence[str]) -> Mapping[str, Vector]:
+        """See `ItemVectors.vectors`."""
+        return {i: self._vectors[i] for i in item_ids if i in self._vectors}
+
+    def centre(self, vectors: Vector) -> Vector:
+        """See `ItemVectors.centre`."""
+        return vectors - self._mean
+
+
+@dataclass(frozen=True)
+class Taste:
+    """What ranking knows of a person: liked items oldest first with strengths in (0, 1], disliked items."""
+
+    liked: Sequence[Item]
+    strengths: Sequence[float]
+    disliked: Sequence[Item] = ()
+
+    @classmethod
+    def of(cls, history: Sequence[Item]) -> Taste:
+        """The taste of someone who liked these items, oldest first, all alike."""
+        return cls(history, [1.0] * len(history))
+
+
+@dataclass(frozen=True)
+class Place:
+    """One candidate's place: its final score and what each stage made of it."""
+
+    item: Item
+    score: float
+    path: tuple[Step, ...]
+
+
+@dataclass(frozen=True)
+class Order:
+    """Candidates best first, with what degraded, the prompts used and the milliseconds spent."""
+
+    places: tuple[Place, ...]
+    degraded: tuple[Degradation, ...] = ()
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+
+
+class Ranker:
+    """The prior and the blend over any candidates. `rates` are the catalogue's tag rates (see `tag_rates`)."""
+
+    def __init__(
+        self,
+        vectors: ItemVectors,
+        embedder: Embedder,
+        weights: Weights,
+        rates: Mapping[str, float],
+        reranker: Reranker | None = None,
+    ) -> None:
+        self._vectors = vectors
+        self._embedder = embedder
+        self._weights = weights
+        self._rates = rates
+        self._reranker = reranker
+
+    @classmethod
+    def over(cls, items: Sequence[Item], embedder: Embedder, weights: Weights, reranker: Reranker | None) -> Ranker:
+        """A ranker whose catalogue is these items, embedded in memory."""
+        return cls(EmbeddedItems(items, embedder), embedder, weights, tag_rates(items), reranker)
+
+    def rank(self, taste: Taste, candidates: Sequence[Item], wish: str | None, deadline: Deadline) -> Order:
+        """The candidates best first, ties by item_id. Without a reranker, or if it has no opinion, the prior's order."""
+        started = time.perf_counter()
+        signals = self.signals(taste, candidates, wish)
+        prior = list(blend(signals, self._weights.prior)) if signals else [0.0] * len(candidates)
+        stages: Stages = {("recall", name): values for name, values in signals.items()} | {("prior", "prior"): prior}
+        timings = {"prior": _since(started)}
+        started = time.perf_counter()
+        ranking = self._opinion(taste, candidates, prior, wish, deadline)
+        final: Sequence[float] = prior
+        if self._reranker and len(set(ranking.scores)) > 1:
+            stages["rerank", self._reranker.name] = ranking.scores
+            final = list(blend({"prior": prior, self._reranker.name: ranking.scores}, self._weights.blend))
+        timings["rerank"] = _since(started)
+        stages["blend", "blend"] = final
+        return Order(_places(candidates, stages, final), ranking.degraded, ranking.prompts, timings)
+
+    def _opinion(
+        self, taste: Taste, candidates: Sequence[Item], prior: Sequence[float], wish: str | None, deadline: Deadline
+    ) -> Ranking:
+        """What the reranker, shown the candidates in the prior's order, thinks of each, in the order given here."""
+        if self._reranker is None or not candidates:
+            return Ranking(())
+        shown = order(prior, [item.item_id for item in candidates])
+        ranking = self._reranker.rank(taste.liked, [candidates[n] for n in shown], wish, deadline)
+        scores = [0.0] * len(candidates)
+        for n, score in zip(shown, ranking.scores, strict=True):
+            scores[n] = score
+        return replace(ranking, scores=tuple(scores))
+
+    def signals(self, taste: Taste, candidates: Sequence[Item], wish: str | None) -> Signals:
+        """The prior's signals, one number per candidate each: taste, tags, year, and wish where there is one.
+
+        For someone of whom nothing is known, popularity alone. Empty without candidates.
+        """
+        known = self._vectors.vectors([i.item_id for i in (*taste.liked, *taste.disliked, *candidates)])
+        signals: Signals = {}
+        if not candidates:
+            return signals
+        nowhere = np.zeros(self._embedder.dimensions, dtype=np.float32)
+        rows = [known.get(item.item_id, nowhere) for item in candidates]
+        pairs = [(i, s) for i, s in zip(taste.liked, taste.strengths, strict=True) if i.item_id in known]
+        vector = taste_vector(
+            [known[i.item_id] for i, _ in pairs], [s for _, s in pairs],
+            [known[i.item_id] for i in taste.disliked if i.item_id in known],
+        )
+        if vector is not None:
+            signals["taste"] = cosine(vector, rows)
+        if taste.liked:
+            weights = [float(w) for w in recency_weights(taste.strengths)]
+            signals["tags"] = tag_affinity(taste.liked, weights, candidates, self._rates)
+            signals["year"] = year_closeness(taste.liked, weights, candidates)
+        if wish:
+            signals["wish"] = cosine(self._vectors.centre(self._embedder.queries([wish]))[0], rows)
+        return signals or {"popularity": [item.popularity or 0.0 for item in candidates]}
+
+
+def _places(candidates: Sequence[Item], stages: Stages, final: Sequence[float]) -> tuple[Place, ...]:
+    ids = [item.item_id for item in candidates]
+    ranks = {stage: _ranks(scores, ids) for stage, scores in stages.items()}
+
+    def path(n: int) -> tuple[Step, ...]:
+        return tuple(
+            Step(stage=stage, source=source, score=float(scores[n]), rank=ranks[stage, source][n])
+            for (stage, source), scores in stages.items()
+        )
+
+    return tuple(Place(candidates[n], float(final[n]), path(n)) for n in order(final, ids))
+
+
+def _ranks(scores: Sequence[float], ids: Sequence[str]) -> dict[int, int]:
+    """The 1-based rank of each index."""
+    return {n: rank for rank, n in enumerate(order(scores, ids), start=1)}
+
+
+def _since(started: float) -> float:
+    """Milliseconds since a reading of the performance counter."""
+    return (time.perf_counter() - started) * 1e3

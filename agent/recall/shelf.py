@@ -1,0 +1,52 @@
+"""Where collections of vectors are kept, as the index sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from agent.recall.nearest import Rows
+from agent.recall.where import Facts
+from agent.types import Vector
+
+
+class Collection(Rows, Protocol):
+    """A collection of vectors that can be changed. Its methods raise StoreError."""
+
+    name: str
+
+    def add(self, ids: Sequence[str], vectors: Vector, facts: Sequence[Facts]) -> None:
+        """Append rows whose ids are new; vectors have the shape (len(ids), dimensions), finite and not zero."""
+        ...
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Take rows out; ids that are not there are ignored."""
+        ...
+
+    def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
+        """The vectors as they were added, by id; ids that are not there are absent."""
+        ...
+
+
+class Shelf(Protocol):
+    """A place for generations of one index, each a collection of its own. Its methods raise StoreError."""
+
+    def create(self) -> Collection:
+        """A new, empty collection under a new name."""
+        ...
+
+    def open(self, name: str) -> Collection | None:
+        """The collection, or None where it is missing or cannot be opened."""
+        ...
+
+    def keep_only(self, name: str) -> None:
+        """Remove every other collection of this index; all of them for an empty name."""
+        ...
+
+    def files(self, name: str, /) -> Mapping[str, str]:
+        """A hash of each file of the collection by name; empty where files are someone else's business."""
+        ...
+
+    def close(self) -> None:
+        """Let go of everything. Calling it twice is harmless."""
+        ...

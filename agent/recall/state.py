@@ -1,0 +1,95 @@
+"""What an index was made of, in one small file beside it: enough to tell a sound one from a damaged one."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agent.types import Vector
+
+LAYOUT = 1  # of the rows and of this file: another one means building anew
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The index as it was last left.
+
+    `generation` names its collection; `mean` was subtracted from every row; `fingerprints` maps item ids to hashes of
+    the items; `fields` are what filters may ask about; `moved` counts rows changed since the mean was taken; `files`
+    maps the collection's files to hashes of their bytes; `settled` is False while rows are being written.
+    """
+
+    generation: str
+    embedder: str
+    mean: Vector
+    fingerprints: Mapping[str, str]
+    fields: tuple[str, ...]
+    moved: int = 0
+    files: Mapping[str, str] | None = None
+    settled: bool = False
+
+    @property
+    def catalogue_fingerprint(self) -> str:
+        """One hash for all items: equal for equal catalogues."""
+        lines = "\n".join(f"{item_id}\t{mark}" for item_id, mark in sorted(self.fingerprints.items()))
+        return hashlib.sha256(lines.encode()).hexdigest()[:16]
+
+    def unsettled(self) -> State:
+        """The state while rows are being written: after a crash, the index is built anew."""
+        return replace(self, settled=False, files=None)
+
+
+def save_state(path: Path, state: State) -> None:
+    """Put the state in place, whole or not at all. Raises OSError."""
+    body = json.dumps({**asdict(state), "mean": _to_text(state.mean), "layout": LAYOUT}, ensure_ascii=False)
+    fresh = path.with_suffix(".new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.write(f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def load_state(path: Path) -> State | None:
+    """The state last saved; None where there is none, or it is damaged or of another layout."""
+    try:
+        checksum, _, body = path.read_text(encoding="utf-8").partition("\n")
+    except (OSError, UnicodeDecodeError):
+        return None
+    if hashlib.sha256(body.encode()).hexdigest() != checksum:
+        return None
+    values: dict[str, Any] = json.loads(body)
+    if values.pop("layout") != LAYOUT:
+        return None
+    return State(**{**values, "mean": _to_vector(values["mean"]), "fields": tuple(values["fields"])})
+
+
+def hashes_of(folder: Path) -> dict[str, str]:
+    """A hash of every file under the folder, by its path from there. Raises OSError."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): _hash_of(path) for path in files}
+
+
+def _hash_of(path: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _to_text(vector: Vector) -> str:
+    return base64.b64encode(vector.astype("<f4").tobytes()).decode()
+
+
+def _to_vector(text: str) -> Vector:
+    return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)

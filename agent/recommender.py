@@ -1,0 +1,293 @@
+"""The path of a recommendation, from what a person did and said to a slate with reasons.
+
+    events -> profile -> queries -> recall -> fuse -> rerank -> blend -> slate -> rationales
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from agent.deadline import Deadline
+from agent.embed.base import Embedder
+from agent.errors import ModelError
+from agent.llm.base import Model
+from agent.parts import Parts, Progress, Told
+from agent.ranker import Ranker, Taste
+from agent.recall.where import parse_where
+from agent.rerank.base import Reranker
+from agent.settings import Settings, load_settings
+from agent.slates import Stopwatch, one_of, slate_of, unranked
+from agent.stages import Person, items_of, person_from, person_with, recall
+from agent.store import Forgotten, Store
+from agent.types import Degradation, Event, EventKind, Item, Profile, Slate
+
+if TYPE_CHECKING:
+    from agent.recall.index import Index
+    from agent.recall.vector_index import SyncReport
+
+
+class Recommender:
+    """Palate as an object: tell it what people like, and ask it what they would like next. Use it as a context.
+
+    Safe for several threads; one process per data folder. Parts open when first needed, so a question that needs no
+    model loads none. Methods raise PalateError; a model that fails degrades the answer instead.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+        self.settings = parts.settings
+
+    @classmethod
+    def open(
+        cls,
+        config: str | Path | None = None,
+        *,
+        settings: Settings | None = None,
+        progress: Progress | None = None,
+        told: Told | None = None,
+    ) -> Self:
+        """A recommender on a settings file (`./palate.toml` where there is one), or on settings made by hand.
+
+        Raises ConfigError.
+        """
+        chosen = settings or load_settings(Path(config) if config else None).settings
+        return cls(Parts(chosen, progress=progress, told=told))
+
+    def close(self) -> None:
+        """Close store, index and model. Calling it twice is harmless."""
+        self.parts.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def store(self) -> Store:
+        """Items, events and conversations."""
+        return self.parts.store
+
+    @property
+    def index(self) -> Index:
+        """The vector index as it lies on disk, perhaps behind the catalogue."""
+        return self.parts.index
+
+    @property
+    def embedder(self) -> Embedder:
+        """Texts to vectors."""
+        return self.parts.embedder
+
+    @property
+    def model(self) -> Model:
+        """The language model. Raises ModelError and ConfigError."""
+        return self.parts.model
+
+    # What people do and say
+
+    def find(self, title: str) -> Item:
+        """The item of a title or an item id. Raises NotFound with the nearest titles, Ambiguous with the choices."""
+        return self.parts.titles.find(title)
+
+    def tell(
+        self,
+        user_id: str,
+        *,
+        likes: Sequence[str] = (),
+        dislikes: Sequence[str] = (),
+        seen: Sequence[str] = (),
+        ratings: Mapping[str, float] | None = None,
+        at: datetime | None = None,
+    ) -> list[Event]:
+        """Record what a person likes, dislikes, saw and rated, by titles or item ids; the events written.
+
+        All titles are found before anything is written. Within one call, later acts count as newer by a microsecond.
+        Raises NotFound and Ambiguous.
+        """
+        acts = [
+            *((EventKind.VIEW, title, None) for title in seen),
+            *((EventKind.DISLIKE, title, None) for title in dislikes),
+            *((EventKind.RATE, title, value) for title, value in (ratings or {}).items()),
+            *((EventKind.LIKE, title, None) for title in likes),
+        ]
+        now = at or datetime.now(UTC)
+        events = [
+            Event(user_id=user_id, kind=kind, item_id=self.find(title).item_id, value=value, at=now + timedelta(microseconds=n))
+            for n, (kind, title, value) in enumerate(acts)
+        ]
+        self.parts.store.put_events(events)
+        return events
+
+    def profile(self, user_id: str) -> Profile:
+        """What is known of a person's taste; empty for someone of whom nothing is known."""
+        return person_from(self.parts.store, user_id).profile
+
+    def forget(self, user_id: str) -> Forgotten:
+        """Erase everything about a person; how much there was."""
+        return self.parts.store.forget(user_id)
+
+    # What they would like next
+
+    def recommend(
+        self,
+        user_id: str,
+        wish: str | None = None,
+        *,
+        k: int = 5,
+        where: str | None = None,
+        llm: bool = True,
+        timeout_s: float | None = None,
+    ) -> Slate:
+        """Up to k items the person has not seen, best first, with reasons; `wish` is what they are in the mood for.
+
+        `where` keeps items that pass a test such as `year>=1990 and tags=Comedy`. Without `llm`, the order is recall's.
+        Nobody is unknown: without events and wish the most popular items come. Raises NotFound for an empty catalogue.
+        """
+        deadline = Deadline(timeout_s or self.settings.model.timeout_s)
+        watch = Stopwatch()
+        person = person_from(self.parts.store, user_id)
+        candidates = recall(self.parts, person, wish, parse_where(where) if where else None, k)
+        watch.lap("recall")
+        ranker, degraded = self._ranker(llm)
+        ranked = ranker.rank(person.taste, items_of(self.parts.store, candidates), wish, deadline)
+        watch.lap("rank")
+        slate = slate_of(user_id, ranked, k=k, wish=wish, candidates=candidates, degraded=degraded)
+        slate = watch.on(self._explained(slate, person, llm, deadline))
+        self._remember(slate)
+        return slate
+
+    def why(self, user_id: str, title: str) -> Slate:
+        """The whole path of one item, alone in a slate: from the person's newest slate that holds it, else computed now.
+
+        The path ends with the place the item had. Raises NotFound and Ambiguous for the title.
+        """
+        item = self.find(title)
+        for turn in reversed(self.parts.store.turns_of(user_id)):
+            if turn.role == "assistant" and (slate := one_of(Slate.model_validate_json(turn.content), item.item_id)):
+                return slate
+        person, deadline = person_from(self.parts.store, user_id), self._deadline()
+        candidates = recall(self.parts, person, None, None, 1)
+        others = [other for other in items_of(self.parts.store, candidates) if other.item_id != item.item_id]
+        ranker, degraded = self._ranker(llm=True)
+        ranked = ranker.rank(person.taste, [*others, item], None, deadline)
+        whole = slate_of(user_id, ranked, k=len(others) + 1, candidates=candidates, degraded=degraded)
+        return self._explained(one_of(whole, item.item_id) or whole, person, True, deadline)
+
+    def explain(self, user_id: str, titles: Sequence[str], *, wish: str | None = None, llm: bool = True) -> Slate:
+        """Reasons for items that anyone chose, in the order given, by titles or item ids."""
+        items = list({item.item_id: item for item in map(self.find, titles)}.values())
+        person = person_from(self.parts.store, user_id)
+        return self._explained(unranked(user_id, items, wish), person, llm, self._deadline())
+
+    def rank(
+        self,
+        history: Sequence[str | Item],
+        candidates: Sequence[str | Item],
+        wish: str | None = None,
+        *,
+        llm: bool = True,
+        timeout_s: float | None = None,
+    ) -> Slate:
+        """The reranker alone: all candidates in order, with scores and paths, no reasons.
+
+        `history` is what the person liked, oldest first. Titles and ids are found in the catalogue; as soon as one Item
+        is given, all are taken as they are and the catalogue is not needed. Raises NotFound, Ambiguous.
+        """
+        deadline = Deadline(timeout_s or self.settings.model.timeout_s)
+        given = any(isinstance(entry, Item) for entry in (*history, *candidates))
+        liked, pool = ([e if isinstance(e, Item) else self.find(e) for e in part] for part in (history, candidates))
+        pool = list({item.item_id: item for item in pool}.values())
+        ranker, degraded = self.ranker_over([*liked, *pool], llm=llm) if given else self._ranker(llm)
+        return slate_of("", ranker.rank(Taste.of(liked), pool, wish, deadline), k=len(pool), wish=wish, degraded=degraded)
+
+    def explain_items(
+        self, history: Sequence[Item], items: Sequence[Item], wish: str | None = None, *, llm: bool = True
+    ) -> Slate:
+        """Reasons for items that anyone chose, for someone who liked `history`; the catalogue is not needed.
+
+        Evidence of kind `event` names the place in the history, as `history-1`, `history-2`, ...
+        """
+        slate = unranked("", list({item.item_id: item for item in items}.values()), wish)
+        return self._explained(slate, person_with(history), llm, self._deadline())
+
+    # The catalogue
+
+    def put_items(self, items: Iterable[Item]) -> int:
+        """Add or replace items; how many. The index follows at the next question, or with `sync_index`."""
+        try:
+            return self.parts.store.put_items(items)
+        finally:
+            self.parts.catalogue_changed()
+
+    def sync_index(self, *, rebuild: bool = False) -> SyncReport:
+        """Bring the vector index up to date with the catalogue; what was done. Raises StoreError, StoreLocked."""
+        return self.parts.sync_index(rebuild=rebuild)
+
+    def put_events(self, events: Iterable[Event]) -> int:
+        """Add events; how many were new."""
+        return self.parts.store.put_events(events)
+
+    def status(self) -> dict[str, Any]:
+        """Counts, folders and settings in short; opens neither index nor model."""
+        store, settings = self.parts.store, self.settings
+        return {
+            "folder": str(settings.folder.resolve()),
+            "items": store.count_items(),
+            "events": store.count_events(),
+            "users": len(store.users()),
+            "model": settings.model.reference,
+            "language": settings.language,
+        }
+
+    # The stages
+
+    def ranker_over(self, items: Sequence[Item], *, llm: bool = True) -> tuple[Ranker, tuple[Degradation, ...]]:
+        """A ranker whose catalogue is these items, embedded in memory; and why it has no model, if that failed."""
+        reranker, degraded = self._reranker(llm)
+        return Ranker.over(items, self.parts.embedder, self.parts.weights, reranker), degraded
+
+    def _ranker(self, llm: bool) -> tuple[Ranker, tuple[Degradation, ...]]:
+        reranker, degraded = self._reranker(llm)
+        return (self.parts.ranker if reranker else self.parts.plain_ranker), degraded
+
+    def _reranker(self, llm: bool) -> tuple[Reranker | None, tuple[Degradation, ...]]:
+        """The strategy on the model or, where the model fails, none and the reason."""
+        try:
+            return (self.parts.reranker if llm else None), ()
+        except ModelError as error:
+            return None, (Degradation(stage="model", reason=str(error)),)
+
+    def _explained(self, slate: Slate, person: Person, llm: bool, deadline: Deadline) -> Slate:
+        """The slate with a rationale for every item."""
+        degraded = slate.degraded
+        try:
+            explainer = self.parts.explainer if llm else self.parts.plain_explainer
+        except ModelError as error:
+            explainer = self.parts.plain_explainer
+            if not any(d.stage == "model" for d in degraded):
+                degraded = (*degraded, Degradation(stage="model", reason=str(error)))
+        items = [r.item for r in slate]
+        told = explainer.explain(person.profile, person.known, items, slate.wish, deadline, events=person.events)
+        return slate.model_copy(
+            update={
+                "recommendations": tuple(
+                    r.model_copy(update={"rationale": why}) for r, why in zip(slate, told.rationales, strict=True)
+                ),
+                "degraded": (*degraded, *told.degraded),
+                "prompts": {**slate.prompts, **told.prompts},
+            }
+        )
+
+    def _deadline(self) -> Deadline:
+        return Deadline(self.settings.model.timeout_s)
+
+    def _remember(self, slate: Slate) -> None:
+        """Keep the slate as a turn of a conversation, so that `why` can answer from what was said."""
+        conversation = uuid.uuid4().hex
+        if slate.wish:
+            self.parts.store.add_turn(slate.user_id, conversation, "user", slate.wish)
+        self.parts.store.add_turn(slate.user_id, conversation, "assistant", slate.model_dump_json())

@@ -1,0 +1,40 @@
+"""What every reranker can be asked, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from agent.deadline import Deadline
+from agent.types import Degradation, Item
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """One score for each candidate, in the order the candidates were given: higher is better, a tie is no opinion.
+
+    Scores are comparable within one ranking only. `prompts` maps prompt names to fingerprints; `counts` says how much
+    work was done, by names that the reranker documents.
+    """
+
+    scores: tuple[float, ...]
+    degraded: tuple[Degradation, ...] = ()
+    prompts: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+class Reranker(Protocol):
+    """Asks a model what a person with this history would like best."""
+
+    name: str
+
+    def rank(
+        self, history: Sequence[Item], candidates: Sequence[Item], wish: str | None, deadline: Deadline
+    ) -> Ranking:
+        """A score for each candidate, given what the person liked, oldest first, and what they wish for now.
+
+        `candidates` come best first by the prior. Never raises ModelError: a model that fails has no opinion (all
+        scores equal), and `degraded` says why. No candidates: no scores, and the model is not asked.
+        """
+        ...

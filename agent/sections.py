@@ -1,0 +1,108 @@
+"""The settings themselves: each section, what a value may be, and what it is by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+DEFAULT_MODEL = "smollm2-135m"
+
+
+def _home_expanded(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"has no home folder to stand for ~: {error}") from error
+
+
+def _web_address(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise ValueError("should begin with http:// or https://")
+    return text.rstrip("/")
+
+
+Folder = Annotated[Path, AfterValidator(_home_expanded)]
+Word = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")
+]
+WebAddress = Annotated[Word, AfterValidator(_web_address)]
+Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern="^[0-9a-fA-F]{64}$")]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, strict about unknown names, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+
+class ModelSettings(Section):
+    """The language model. `reference` is a known name, a .gguf file, `hf:org/repo:file-or-quant` or `openai:MODEL`."""
+
+    reference: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_096)] = DEFAULT_MODEL
+    sha256: Sha256 | None = Field(default=None, description="the hash that the file of `reference` must have")
+    n_gpu_layers: int = Field(default=-1, ge=-1, description="layers to put on a GPU; -1 is all of them")
+    context_tokens: int = Field(default=4096, ge=256, le=1_048_576)
+    threads: int | None = Field(default=None, ge=1, le=1024, description="by default the cores this process may use")
+    requantise: bool = Field(default=True, description="without a GPU, make and use a Q4_0 variant, which is faster")
+    timeout_s: Seconds = Field(default=30, description="what one request may take in all")
+
+
+class EndpointSettings(Section):
+    """An OpenAI-compatible server, for `openai:MODEL`. A server on this machine needs no key."""
+
+    base_url: WebAddress | None = None
+    api_key: SecretStr | None = None
+    timeout_s: Seconds = 20
+    retries: int = Field(default=1, ge=0, le=10)
+
+
+class ChromaSettings(Section):
+    """A Chroma server; with no `host` the index lives in the data folder."""
+
+    host: Word | None = None
+    port: int = Field(default=8000, ge=1, le=65_535)
+    ssl: bool = False
+    api_key: SecretStr | None = None
+    tenant: Word = "default_tenant"
+    database: Word = "default_database"
+
+
+class RecallSettings(Section):
+    """How candidates are found."""
+
+    n_candidates: int = Field(default=30, ge=1, le=1_000, description="how many are put in order by the model")
+    per_query: int = Field(default=100, ge=1, le=10_000, description="how many each query fetches")
+    where_pushdown_max_rows: int = Field(
+        default=2_000, ge=0, description="a filter that leaves at most so many rows is applied inside the index"
+    )
+
+
+class RerankSettings(Section):
+    """How candidates are put in order."""
+
+    strategy: Literal["auto", "likelihood", "listwise"] = "auto"
+    weights: Folder | None = Field(default=None, description="a weights file in place of the shipped one")
+
+
+class ExplainSettings(Section):
+    """How reasons are written."""
+
+    writer: Literal["auto", "write", "compose"] = "auto"
+
+
+class Settings(Section):
+    """All settings. `noun` is what prompts call the items, such as films, games or books."""
+
+    folder: Folder = Path("data")
+    cache_folder: Folder = Path("~/.cache/palate")
+    language: Literal["en", "zh"] = "en"
+    noun: Annotated[Word, StringConstraints(max_length=40)] = "titles"
+    model: ModelSettings = ModelSettings()
+    endpoint: EndpointSettings = EndpointSettings()
+    chroma: ChromaSettings = ChromaSettings()
+    recall: RecallSettings = RecallSettings()
+    rerank: RerankSettings = RerankSettings()
+    explain: ExplainSettings = ExplainSettings()

@@ -1,0 +1,76 @@
+"""Making slates: from an order, from items as they are, from another slate; and the time each stage took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from agent.ranker import Order
+from agent.types import Candidate, Degradation, Item, Recommendation, Slate, Step
+
+
+def slate_of(
+    user_id: str,
+    ranked: Order,
+    *,
+    k: int,
+    wish: str | None = None,
+    candidates: Sequence[Candidate] = (),
+    degraded: Sequence[Degradation] = (),
+) -> Slate:
+    """The first k places of an order, each path beginning with how recall's candidate came about."""
+    found = {c.item_id: Step(stage="recall", source=c.source, score=c.score, rank=c.rank) for c in candidates}
+    recommendations = tuple(
+        Recommendation(
+            item=place.item,
+            rank=rank,
+            score=place.score,
+            path=((found[place.item.item_id],) if place.item.item_id in found else ()) + place.path,
+        )
+        for rank, place in enumerate(ranked.places[:k], start=1)
+    )
+    return Slate(
+        user_id=user_id,
+        recommendations=recommendations,
+        wish=wish,
+        degraded=(*degraded, *ranked.degraded),
+        prompts=ranked.prompts,
+        timings_ms=ranked.timings_ms,
+    )
+
+
+def unranked(user_id: str, items: Sequence[Item], wish: str | None) -> Slate:
+    """A slate of items in the order given, without scores (0) or paths."""
+    recommendations = tuple(Recommendation(item=item, rank=n, score=0.0) for n, item in enumerate(items, start=1))
+    return Slate(user_id=user_id, recommendations=recommendations, wish=wish)
+
+
+def one_of(slate: Slate, item_id: str) -> Slate | None:
+    """The slate with that item alone, the place it had being the last step of its path; None where it is not in it."""
+    for r in slate:
+        if r.item.item_id == item_id:
+            place = Step(stage="slate", source="slate", score=r.score, rank=r.rank)
+            alone = r.model_copy(update={"rank": 1, "path": (*r.path, place)})
+            return slate.model_copy(update={"recommendations": (alone,)})
+    return None
+
+
+class Stopwatch:
+    """Milliseconds per stage, from one reading to the next."""
+
+    def __init__(self) -> None:
+        self._begun = self._last = time.perf_counter()
+        self._laps_ms: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        """End a stage now."""
+        now = time.perf_counter()
+        self._laps_ms[stage] = (now - self._last) * 1e3
+        self._last = now
+
+    def on(self, slate: Slate) -> Slate:
+        """The slate, explained just now, with the time of every stage and the total."""
+        self.lap("explain")
+        total = {"total": (self._last - self._begun) * 1e3}
+        timings = {name: round(ms, 1) for name, ms in {**self._laps_ms, **slate.timings_ms, **total}.items()}
+        return slate.model_copy(update={"timings_ms": timings})

@@ -1,0 +1,118 @@
+"""The first stages of the path, as far as they need store and index: who is asking, and what recall finds for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from agent.parts import Parts
+from agent.profile.fold import profile_from
+from agent.profile.taste import taste_vector
+from agent.ranker import Taste
+from agent.recall.fuse import fuse
+from agent.recall.queries import queries_for
+from agent.recall.where import Where
+from agent.store import Store
+from agent.types import Candidate, Event, EventKind, Item, Profile, Query, Reaction, Vector
+
+
+@dataclass(frozen=True)
+class Person:
+    """Someone's events, the profile folded from them, and the items they speak of that the catalogue knows."""
+
+    events: Sequence[Event]
+    profile: Profile
+    known: Mapping[str, Item]
+
+    @classmethod
+    def of(cls, user_id: str, events: Sequence[Event], known: Mapping[str, Item]) -> Person:
+        """The person whose events these are."""
+        return cls(events, profile_from(user_id, events, known), known)
+
+    @property
+    def taste(self) -> Taste:
+        """What ranking needs to know of them."""
+        liked = [r for r in self.profile.liked if r.item_id in self.known]
+        return Taste(
+            [self.known[r.item_id] for r in liked],
+            [r.strength for r in liked],
+            [self.known[r.item_id] for r in self.profile.disliked if r.item_id in self.known],
+        )
+
+
+def person_from(store: Store, user_id: str) -> Person:
+    """The person as their events tell; an empty profile where there are none."""
+    events = store.events_of(user_id)
+    known = {item.item_id: item for item in store.items({e.item_id for e in events if e.item_id is not None})}
+    return Person.of(user_id, events, known)
+
+
+def person_with(history: Sequence[Item]) -> Person:
+    """Someone of whom only liked items are known, oldest first; their events are `history-1`, `history-2`, ..."""
+    start = datetime.fromtimestamp(0, UTC)
+    events = [
+        Event(
+            event_id=f"history-{n}",
+            user_id="history",
+            kind=EventKind.LIKE,
+            item_id=item.item_id,
+            at=start + timedelta(seconds=n),
+        )
+        for n, item in enumerate(history, start=1)
+    ]
+    return Person.of("history", events, {item.item_id: item for item in history})
+
+
+def recall(parts: Parts, person: Person, wish: str | None, where: Where | None, k: int) -> list[Candidate]:
+    """Unseen candidates, best first: found by every query, fused, and filled up with popular ones where they are few.
+
+    There are `recall.n_candidates` of them, or k where that is more, as far as the catalogue goes.
+    """
+    index, settings = parts.fresh_index, parts.settings.recall
+    wanted = max(settings.n_candidates, k)
+    queries = _queries(parts, person, wish)
+    depth = max(settings.per_query, wanted)
+    seen = person.profile.seen
+    found = fuse(
+        [index.search(_vector(parts, q), depth, source=q.source, where=where, exclude=seen) for q in queries],
+        [query.weight for query in queries],
+    )[:wanted]
+    if len(found) < wanted:
+        found += _popular(parts.store, wanted - len(found), where, seen | {c.item_id for c in found}, after=len(found))
+    return found
+
+
+def items_of(store: Store, candidates: Iterable[Candidate]) -> list[Item]:
+    """The candidates' items, in the same order."""
+    ids = [candidate.item_id for candidate in candidates]
+    found = {item.item_id: item for item in store.items(ids)}
+    return [found[item_id] for item_id in ids if item_id in found]
+
+
+def _queries(parts: Parts, person: Person, wish: str | None) -> list[Query]:
+    profile = person.profile
+    vectors = parts.fresh_index.vectors([r.item_id for r in (*profile.liked, *profile.disliked)])
+
+    def rows(reactions: Sequence[Reaction]) -> list[Vector]:
+        return [vectors[r.item_id] for r in reactions if r.item_id in vectors]
+
+    strengths = [r.strength for r in profile.liked if r.item_id in vectors]
+    taste = taste_vector(rows(profile.liked), strengths, rows(profile.disliked))
+    return queries_for(profile, wish, taste, vectors, {i: item.name for i, item in person.known.items()})
+
+
+def _vector(parts: Parts, query: Query) -> Vector:
+    if query.vector is not None:
+        return query.vector
+    return parts.fresh_index.centre(parts.embedder.queries([query.text or ""]))[0]
+
+
+def _popular(store: Store, n: int, where: Where | None, exclude: frozenset[str], *, after: int) -> list[Candidate]:
+    """The n most popular items that pass, ranked on from `after`."""
+    items = store.popular(n if where is None else store.count_items(), exclude=exclude)
+    fitting = [item for item in items if where is None or where.matches(item)][:n]
+    return [
+        Candidate(item_id=item.item_id, source="popular", rank=after + rank, score=item.popularity or 0.0)
+        for rank, item in enumerate(fitting, start=1)
+    ]

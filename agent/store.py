@@ -1,0 +1,246 @@
+"""Items, events and conversations: the truth that everything else is computed from.
+
+One SQLite file in the data folder (write-ahead log, every commit synced to disk, deleted bytes zeroed), or another
+database by SQLAlchemy URL. Several processes may use one store at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from agent.database import EVENTS, ITEMS, META, TURNS, Database
+from agent.errors import StoreError
+from agent.types import Event, Item
+
+FILE_NAME = "palate.sqlite"
+_ROWS_PER_STATEMENT = 500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+_T = TypeVar("_T")
+_V = TypeVar("_V", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One utterance of a conversation, numbered in the order of arrival."""
+
+    turn_id: int
+    user_id: str
+    conversation_id: str
+    role: str
+    content: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many rows about a person were erased."""
+
+    events: int
+    turns: int
+
+
+class Store:
+    """The items, events, conversations and notes of one data folder. Safe for several threads; use it as a context.
+
+    Every method raises StoreError, with one line of reason, where the database cannot do what it is asked.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @classmethod
+    def open(cls, folder: Path, *, read_only: bool = False) -> Self:
+        """The store in the folder, made if there is none; for reading only where nothing may be written.
+
+        Raises StoreError: damaged, written by a newer Palate, something else, or out of reach.
+        """
+        return cls(Database.in_file(folder / FILE_NAME, read_only=read_only))
+
+    @classmethod
+    def at_url(cls, url: str, *, read_only: bool = False) -> Self:
+        """The store in the SQLite or PostgreSQL database that a SQLAlchemy URL names. Raises StoreError as `open`."""
+        return cls(Database.at_url(url, read_only=read_only))
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writing is refused."""
+        return self._database.read_only
+
+    def close(self) -> None:
+        """Let go of the database. Calling it twice is harmless."""
+        self._database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # Items
+
+    def put_items(self, items: Iterable[Item]) -> int:
+        """How many items were written, all or none; an item whose id is known replaces the older one."""
+        written = 0
+        statement = self._database.insert(ITEMS)
+        new = {"popularity": statement.excluded.popularity, "body": statement.excluded.body}
+        upsert = statement.on_conflict_do_update(index_elements=["item_id"], set_=new)
+        with self._database.writing() as connection:
+            for some in _chunks(items):
+                rows = [{"item_id": i.item_id, "popularity": i.popularity, "body": _json(i)} for i in some]
+                connection.execute(upsert, rows)
+                written += len(rows)
+        return written
+
+    def remove_items(self, item_ids: Iterable[str]) -> int:
+        """How many items left the catalogue, all or none; ids that are not there count nothing."""
+        removed = 0
+        with self._database.writing() as connection:
+            for some in _chunks(item_ids):
+                removed += connection.execute(ITEMS.delete().where(ITEMS.c.item_id.in_(some))).rowcount
+        return removed
+
+    def item(self, item_id: str) -> Item | None:
+        """The item, or None."""
+        return next(iter(self.items([item_id])), None)
+
+    def items(self, ids: Iterable[str] | None = None) -> list[Item]:
+        """The items with these ids in the order given, those unknown left out; all items by id for None."""
+        if ids is None:
+            return list(self.iter_items())
+        wanted = list(ids)
+        found: dict[str, Item] = {}
+        for some in _chunks(dict.fromkeys(wanted)):
+            rows = self._database.read(ITEMS.select().where(ITEMS.c.item_id.in_(some)))
+            found.update((row.item_id, self._parsed(Item, row.body)) for row in rows)
+        return [found[item_id] for item_id in wanted if item_id in found]
+
+    def iter_items(self) -> Iterator[Item]:
+        """Every item, by id, a few hundred in memory at a time."""
+        page = ITEMS.select().order_by(ITEMS.c.item_id).limit(_ROWS_PER_STATEMENT)
+        rows = self._database.read(page)
+        while rows:
+            yield from (self._parsed(Item, row.body) for row in rows)
+            rows = self._database.read(page.where(ITEMS.c.item_id > rows[-1].item_id))
+
+    def item_ids_where(self, matches: Callable[[Item], bool]) -> list[str]:
+        """The ids of the items that match, in order."""
+        return [item.item_id for item in self.iter_items() if matches(item)]
+
+    def count_items(self) -> int:
+        """How many items the catalogue holds."""
+        return self._database.count(ITEMS)
+
+    def popular(self, n: int, exclude: Collection[str] = ()) -> list[Item]:
+        """The n most popular items not excluded: highest popularity first, those without one last; ties by item_id."""
+        order = (ITEMS.c.popularity.is_(None), ITEMS.c.popularity.desc(), ITEMS.c.item_id)
+        rows = self._database.read(ITEMS.select().order_by(*order).limit(n + len(exclude)))
+        kept = (row for row in rows if row.item_id not in exclude)
+        return [self._parsed(Item, row.body) for row in islice(kept, n)]
+
+    # Events
+
+    def put_events(self, events: Iterable[Event]) -> int:
+        """How many events were new (a replay is not), all written or none; once this returns they survive a crash."""
+        new = 0
+        statement = self._database.insert(EVENTS).on_conflict_do_nothing(index_elements=["event_id"])
+        with self._database.writing() as connection:
+            for some in _chunks(events):
+                rows = [
+                    {"event_id": e.event_id, "user_id": e.user_id, "at": _micros(e.at), "body": _json(e)} for e in some
+                ]
+                new += connection.execute(statement, rows).rowcount
+        return new
+
+    def events_of(self, user_id: str) -> list[Event]:
+        """The person's events, oldest first; ties by event_id. Empty for a person not known."""
+        query = EVENTS.select().where(EVENTS.c.user_id == user_id).order_by(EVENTS.c.at, EVENTS.c.event_id)
+        return [self._parsed(Event, row.body) for row in self._database.read(query)]
+
+    def count_events(self) -> int:
+        """How many events the store holds."""
+        return self._database.count(EVENTS)
+
+    def users(self) -> list[str]:
+        """Everyone who has an event or a turn, by id."""
+        queries = (table.select().with_only_columns(table.c.user_id).distinct() for table in (EVENTS, TURNS))
+        return sorted({row.user_id for query in queries for row in self._database.read(query)})
+
+    def forget(self, user_id: str) -> Forgotten:
+        """Erase everything about a person: once this returns, no byte of it is left in the store's files.
+
+        Raises StoreError when another process was reading and old bytes may remain: call it again then.
+        """
+        with self._database.writing() as connection:
+            events, turns = (
+                connection.execute(table.delete().where(table.c.user_id == user_id)).rowcount
+                for table in (EVENTS, TURNS)
+            )
+        self._database.scrub()
+        return Forgotten(events=events, turns=turns)
+
+    # Conversations and notes
+
+    def add_turn(self, user_id: str, conversation_id: str, role: str, content: str, at: datetime | None = None) -> None:
+        """Append to a conversation; `at` is now unless given."""
+        when = _micros(at or datetime.now(UTC))
+        row = {"user_id": user_id, "conversation_id": conversation_id, "role": role, "content": content, "at": when}
+        with self._database.writing() as connection:
+            connection.execute(TURNS.insert(), row)
+
+    def turns_of(self, user_id: str, conversation_id: str | None = None, limit: int = 50) -> list[Turn]:
+        """The person's last turns, oldest of them first; of one conversation, or of all for None."""
+        query = TURNS.select().where(TURNS.c.user_id == user_id).order_by(TURNS.c.turn_id.desc()).limit(limit)
+        if conversation_id is not None:
+            query = query.where(TURNS.c.conversation_id == conversation_id)
+        rows = reversed(self._database.read(query))
+        return [Turn(**{**row._mapping, "at": _EPOCH + row.at * _MICROSECOND}) for row in rows]
+
+    def meta_get(self, key: str) -> str | None:
+        """The note kept under the key, or None."""
+        rows = self._database.read(META.select().where(META.c.key == key))
+        return rows[0].value if rows else None
+
+    def meta_put(self, key: str, value: str) -> None:
+        """Keep a note; an older one under the key is replaced."""
+        statement = self._database.insert(META).on_conflict_do_update(index_elements=["key"], set_={"value": value})
+        with self._database.writing() as connection:
+            connection.execute(statement, {"key": key, "value": value})
+
+    def check(self) -> None:
+        """Read everything and do nothing when it is sound; slow for a large store. Raises StoreError otherwise."""
+        self._database.check()
+
+    def _parsed(self, kind: type[_V], body: str) -> _V:
+        try:
+            return kind.model_validate_json(body)
+        except ValidationError as error:
+            raise StoreError(
+                f"{self._database.name} holds an {kind.__name__.lower()} that cannot be read: {body[:80]!r}",
+                "The file is damaged: restore it from a backup, or load the catalogue again",
+            ) from error
+
+
+def _chunks(rows: Iterable[_T]) -> Iterator[list[_T]]:
+    remaining = iter(rows)
+    while some := list(islice(remaining, _ROWS_PER_STATEMENT)):
+        yield some
+
+
+def _json(value: BaseModel) -> str:
+    try:
+        return value.model_dump_json()
+    except ValueError as error:
+        raise StoreError(f"cannot write {value!r:.80}: {error}", "Clean the text: it holds a lone surrogate") from error
+
+
+def _micros(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND

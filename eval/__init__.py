@@ -1,0 +1,5 @@
+"""Offline evaluation: data sets in, per-case orders, metrics with intervals and paired comparisons out.
+
+cases -> systems -> runs (orders) -> metrics (per case) -> statistics (intervals, p) -> results (table, JSON)
+                      signals -> fit (the blend's weights)
+"""

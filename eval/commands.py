@@ -1,0 +1,185 @@
+"""Measure recommendations on cases with known answers, and fit the blend's weights on them."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.commands import render
+from agent.commands.options import JsonOption, options_of
+from agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from agent.settings import Settings
+    from agent.types import Item
+    from eval.cases import DataSet
+    from eval.runs import Opened, Run, Told, Watch
+
+    Opener = Callable[[Mapping[str, Item], Settings, Watch, Told], AbstractContextManager[Opened]]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A kind of case: its name, what it asks, and the keys that each of its cases must have."""
+
+    name: str
+    about: str
+    needs: tuple[str, ...]
+
+
+TASKS = {task.name: task for task in (Task("rank", "put given candidates in order", ("history", "candidates")),)}
+
+DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder with items.jsonl and cases.jsonl.")]
+TaskOption = Annotated[str, typer.Option("--task", metavar="TASK", help=f"What the cases ask: {', '.join(TASKS)}.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N cases.")]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="REF", help="Language model, as for palate --model.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the random baseline and of the folds.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", metavar="FILE", help="Write the weights to this TOML file.")
+]
+
+DEFAULT_SEED = 20_260_101
+
+
+def commands_with(open_ranker: Opener) -> typer.Typer:
+    """The commands, with the ranker that the opener gives."""
+    app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+
+    @app.command("run")
+    def run(
+        ctx: typer.Context,
+        folder: DataOption,
+        task: TaskOption = "rank",
+        limit: LimitOption = None,
+        model: ModelOption = None,
+        seed: SeedOption = DEFAULT_SEED,
+        as_json: JsonOption = False,
+    ) -> None:
+        """Score the ranker and its parts on a data set, with intervals and paired comparisons.
+
+        Beside the whole blend stand a random order, recall alone, every signal without the model, the model's own
+        scores, the best order possible, and the orders of other systems that the data set holds.
+        """
+        settings = _settings(ctx, model)
+        _run(open_ranker, settings, folder, _task(task), limit, seed, as_json)
+
+    @app.command("fit")
+    def fit(
+        ctx: typer.Context,
+        folder: DataOption,
+        output: OutputOption = None,
+        limit: LimitOption = None,
+        model: ModelOption = None,
+        seed: SeedOption = DEFAULT_SEED,
+        as_json: JsonOption = False,
+    ) -> None:
+        """Fit the blend's weights on a data set, and report them on cases that they were not fitted on."""
+        settings = _settings(ctx, model)
+        _fit(open_ranker, settings, folder, output, limit, seed, as_json)
+
+    return app
+
+
+def _palates_own(
+    items: Mapping[str, Item], settings: Settings, watch: Watch, told: Told
+) -> AbstractContextManager[Opened]:
+    from eval.rankers import open_ranker
+
+    return open_ranker(items, settings, watch, told)
+
+
+app = commands_with(_palates_own)
+
+
+def _settings(ctx: typer.Context, model: str | None) -> Settings:
+    options = options_of(ctx)
+    if model is not None:
+        options = dataclasses.replace(options, overrides={**options.overrides, "model.reference": model})
+    return options.load().settings
+
+
+def _task(name: str) -> Task:
+    if name not in TASKS:
+        known = ", ".join(f"{task.name} ({task.about})" for task in TASKS.values())
+        raise ConfigError(f"there is no task {name!r}", f"Tasks: {known}")
+    return TASKS[name]
+
+
+def _open(folder: Path, task: Task) -> DataSet:
+    from eval.cases import DataSet
+
+    dataset = DataSet.open(folder, task.needs)
+    if dataset.leaked:
+        cases = render.count(len(dataset.leaked), "case")
+        render.note(f"{cases} of {dataset.name} give the answer away in the history, such as {dataset.leaked[0]}")
+    return dataset
+
+
+def _run(
+    open_ranker: Opener, settings: Settings, folder: Path, task: Task, limit: int | None, seed: int, as_json: bool
+) -> None:
+    from eval import drawing, results, runs, systems
+
+    dataset = _open(folder, task)
+    compared = (*systems.built_in(seed), *systems.references(dataset.references))
+    n = min(dataset.n_cases, limit or dataset.n_cases)
+    with open_ranker(dataset.items, settings, _meter, render.told) as opened, _meter("Ranking cases") as show:
+        run = runs.run_rank(
+            dataset.cases(limit), dataset.items, opened.ranker, compared, progress=lambda done: show(done, n)
+        )
+    found = results.summarise(run, compared)
+    _note_troubles(run)
+    if as_json:
+        about = {"task": task.name, "limit": limit, "seed": seed, "model": opened.model}
+        render.write_json(results.as_json(found, run, dataset, about))
+    else:
+        drawing.draw_run(found, run, dataset, opened.model)
+
+
+def _fit(
+    open_ranker: Opener,
+    settings: Settings,
+    folder: Path,
+    output: Path | None,
+    limit: int | None,
+    seed: int,
+    as_json: bool,
+) -> None:
+    from eval import drawing, fitting, runs, weights
+
+    if output is not None:
+        weights.writable(output)
+    dataset = _open(folder, TASKS["rank"])
+    n = min(dataset.n_cases, limit or dataset.n_cases)
+    with open_ranker(dataset.items, settings, _meter, render.told) as opened, _meter("Reading signals") as show:
+        choices, run = runs.run_choices(
+            dataset.cases(limit), dataset.items, opened.ranker, progress=lambda done: show(done, n)
+        )
+    report = fitting.report(choices, run, dataset, opened, seed=seed)
+    if output is not None:
+        weights.write_weights(output, report.tables)
+        render.note(f"weights written to {output}")
+    if as_json:
+        render.write_json(report.as_json())
+    else:
+        drawing.draw_fit(report)
+
+
+def _meter(doing: str) -> AbstractContextManager[render.Meter]:
+    return closing(render.Meter(doing))
+
+
+def _note_troubles(run: Run) -> None:
+    for reason, cases in run.degraded.most_common(3):
+        render.note(f"{render.count(cases, 'case')} degraded: {reason}")
+    if run.failed:
+        first = next(iter(run.failed.items()))
+        render.note(f"{render.count(len(run.failed), 'case')} failed and count as 0, such as {first[0]}: {first[1]}")

@@ -1,0 +1,152 @@
+"""A fit as figures: what the weights are worth on cases they were not fitted on, and the record for the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+
+from agent.errors import ConfigError
+from eval.cases import DataSet
+from eval.fit import JUDGED_BY, L2, PRIOR, Choice, Fitted, Pair, TwoFold, ordered, two_fold
+from eval.metrics import DEFAULT
+from eval.results import Results, about_dataset, as_rows, compared_rows, method, summarise
+from eval.runs import Opened, Run
+from eval.systems import MODEL, RECALL_ONLY, RECALL_SOURCES, WITHOUT_MODEL, System
+
+Tables = Mapping[str, Mapping[str, object]]
+
+IN_SAMPLE = "model, on its own cases"
+KEPT = {
+    "prior": "the fitted prior ranks the cases it was fitted on worse than recall alone, which is used in its place",
+    "blend": "the fitted blend ranks the cases it was fitted on worse than the prior, which is used in its place",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """The fit, its figures on unseen cases, and the tables of the weights file. `carried` were not fitted but kept."""
+
+    two_fold: TwoFold
+    results: Results
+    tables: Tables
+    carried: tuple[str, ...]
+    facts: Mapping[str, object]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader must know, in plain sentences; empty when there is nothing."""
+        kept = [f"{name}: {KEPT[stage]}" for name, fitted in self._fits() for stage in fitted.kept]
+        carried = [f"not in these cases, so carried over: {', '.join(self.carried)}"] if self.carried else []
+        return (*kept, *carried)
+
+    def as_json(self) -> dict[str, object]:
+        """The documented JSON shape of `palate eval fit --json`."""
+        return {
+            **self.facts,
+            "weights": {"prior": self.tables["prior"], "blend": self.tables["blend"]},
+            "carried": list(self.carried),
+            "fits": {name: asdict(fitted) for name, fitted in self._fits()},
+            "results": as_rows(self.results),
+            "comparisons": compared_rows(self.results),
+            "notes": list(self.notes),
+            "method": method(DEFAULT),
+        }
+
+    def _fits(self) -> tuple[tuple[str, Fitted], ...]:
+        first, second = self.two_fold.halves
+        return ("all cases", self.two_fold.whole), ("first half", first), ("second half", second)
+
+
+def report(
+    choices: Sequence[Choice],
+    run: Run,
+    dataset: DataSet,
+    opened: Opened,
+    *,
+    seed: int,
+    now: datetime | None = None,
+) -> Report:
+    """The weights for these cases with their figures, two-fold: each case is ordered by the fit that did not see it.
+
+    `now` is the date on record, by default the clock's. Raises ConfigError when the cases have no signals to weigh or
+    come from fewer than two users.
+    """
+    start = _start(choices)
+    try:
+        found = two_fold(choices, start, seed=seed)
+    except ValueError as error:
+        raise ConfigError(f"{dataset.name} cannot be fitted on: {error}", "Give more cases") from error
+    systems = _systems(found, start, choices)
+    scored = replace(run, orders={system.name: {i: orders[i] for i in run.relevant} for system, orders in systems})
+    results = summarise(scored, [system for system, _ in systems])
+    facts = {
+        "task": "rank",
+        "folds": 2,
+        "seed": seed,
+        "l2": L2,
+        "at": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
+        "model": opened.model,
+        "prompts": dict(run.prompts),
+        "dataset": about_dataset(dataset, run.n),
+    }
+    weights, carried = _with_carried(found.whole.weights, opened.weights, choices)
+    tables = {"prior": weights.prior, "blend": weights.blend, "fitted": _record(found, results, facts, carried)}
+    return Report(found, results, tables, carried, facts)
+
+
+def _start(choices: Sequence[Choice]) -> dict[str, float]:
+    """The weights of recall alone: the first of its sources that the cases have."""
+    names = {name for choice in choices for name in choice.signals}
+    found = next((source for source in RECALL_SOURCES if source in names), None)
+    if found is None:
+        raise ConfigError("the cases give recall nothing to go by", "Cases need a history or a wish")
+    return {found: 1.0}
+
+
+def _systems(
+    found: TwoFold, start: Mapping[str, float], choices: Sequence[Choice]
+) -> list[tuple[System, Mapping[str, tuple[str, ...]]]]:
+    recall = Pair(start, {PRIOR: 1.0})
+    own = found.whole.weights
+    return [
+        (_named(RECALL_ONLY, "the order of recall alone"), {c.case_id: ordered(c, recall) for c in choices}),
+        (_named(WITHOUT_MODEL, "all signals but the model's, fitted on the other half"), found.prior_orders),
+        (_named(MODEL, "the whole blend, fitted on the other half"), found.orders),
+        (_named(IN_SAMPLE, "optimistic: fitted on these very cases"), {c.case_id: ordered(c, own) for c in choices}),
+    ]
+
+
+def _named(name: str, about: str) -> System:
+    return System(name, "whole" if name == MODEL else "part", about, lambda _case, _slate: ())
+
+
+def _with_carried(fitted: Pair, current: Pair, choices: Sequence[Choice]) -> tuple[Pair, tuple[str, ...]]:
+    """The fitted weights, 0 for what the fit rejected, the current ones for what no case showed; the names of those."""
+    signals = {name for choice in choices for name in choice.signals}
+    opinions = {name for choice in choices for name in choice.opinions}
+    opinions |= {PRIOR} if opinions else set()
+    prior = {name: weight for name, weight in current.prior.items() if name not in signals}
+    blend = {name: weight for name, weight in current.blend.items() if name not in opinions}
+    whole = Pair(
+        {**dict.fromkeys(sorted(signals), 0.0), **fitted.prior, **prior},
+        {**dict.fromkeys(sorted(opinions), 0.0), **fitted.blend, **blend},
+    )
+    return whole, (*prior, *blend)
+
+
+def _record(found: TwoFold, results: Results, facts: Mapping[str, object], carried: Sequence[str]) -> dict[str, object]:
+    figures = {result.system.name: result.metrics for result in results.results}
+    return {
+        **{key: value for key, value in facts.items() if not isinstance(value, Mapping)},
+        "carried": list(carried),
+        "kept": list(found.whole.kept),
+        **{key: value for key, value in facts.items() if isinstance(value, Mapping)},
+        "unseen": {
+            name: {JUDGED_BY: asdict(metrics[JUDGED_BY])} for name, metrics in figures.items() if name != IN_SAMPLE
+        },
+        "compared": {
+            f"{pair.system} over {pair.against}": {JUDGED_BY: asdict(pair.metrics[JUDGED_BY])}
+            for pair in results.comparisons
+        },
+    }

@@ -1,0 +1,74 @@
+"""Palate's own ranker over a data set: its catalogue is the data set's items, its parts are those of the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.deadline import Deadline
+from agent.embed.base import Embedder
+from agent.parts import Parts
+from agent.ranker import Ranker, Taste
+from agent.settings import Settings
+from agent.slates import slate_of
+from agent.types import Item, Slate
+from eval.fit import Pair
+from eval.runs import Opened, Told, Watch
+
+BATCH = 256
+PATIENCE_S = 600.0  # quality is measured here, not how busy the machine is; timings tell that
+
+
+class OverItems:
+    """A ranker that answers with slates. Vectors are centred on the mean of the whole catalogue it was made over."""
+
+    def __init__(self, ranker: Ranker, timeout_s: float) -> None:
+        self._ranker = ranker
+        self._timeout_s = timeout_s
+
+    def rank(self, history: Sequence[Item], candidates: Sequence[Item], wish: str | None = None) -> Slate:
+        """See `RankerLike.rank`."""
+        order = self._ranker.rank(Taste.of(history), candidates, wish, Deadline(self._timeout_s))
+        return slate_of("", order, k=len(candidates), wish=wish)
+
+
+class _Shown:
+    """An embedder that says how far it is with the passages."""
+
+    def __init__(self, embedder: Embedder, show: Callable[[int, int], None]) -> None:
+        self._embedder, self._show = embedder, show
+        self.name, self.dimensions = embedder.name, embedder.dimensions
+
+    def queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Embedder.queries`."""
+        return self._embedder.queries(texts)
+
+    def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """See `Embedder.passages`."""
+        done = [np.empty((0, self.dimensions), dtype=np.float32)]
+        for start in range(0, len(texts), BATCH):
+            self._show(start, len(texts))
+            done.append(self._embedder.passages(texts[start : start + BATCH]))
+        self._show(len(texts), len(texts))
+        return np.concatenate(done)
+
+
+@contextmanager
+def open_ranker(items: Mapping[str, Item], settings: Settings, watch: Watch, told: Told) -> Iterator[Opened]:
+    """The ranker of these settings over these items.
+
+    `watch(doing)` gives a place to show progress, `told` hears of slow first steps. Raises ModelError when the
+    model cannot be opened (there would be nothing to measure), ConfigError for wrong settings.
+    """
+    with closing(Parts(settings, told=told)) as parts:
+        reranker, model, weights = parts.reranker, parts.model, parts.weights
+        with watch("Embedding the items") as show:
+            ranker = Ranker.over(list(items.values()), _Shown(parts.embedder, show), weights, reranker)
+        about = {"reference": settings.model.reference, "name": model.name, "fingerprint": model.fingerprint}
+        about |= {"strategy": reranker.name, "language": settings.language, "noun": settings.noun}
+        yield Opened(
+            OverItems(ranker, max(PATIENCE_S, settings.model.timeout_s)), about, Pair(weights.prior, weights.blend)
+        )

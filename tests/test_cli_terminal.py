@@ -1,0 +1,161 @@
+"""The command line at a terminal: questions, colours, bars and interruption, in real processes on a pseudo-terminal."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILMS = ROOT / "tests" / "support" / "films.csv"
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Terminal:
+    """A command on a terminal of 80 columns; stdout may be a pipe instead."""
+
+    def __init__(self, folder: Path, *arguments: str | Path, stdout: int | None = None, **environment: str) -> None:
+        self._mine, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        clean = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "NO_COLOR", "TERM")}
+        self.child = subprocess.Popen(
+            [sys.executable, "-m", "agent.cli", *map(str, arguments)],
+            cwd=folder,
+            stdin=theirs,
+            stdout=theirs if stdout is None else stdout,
+            stderr=theirs,
+            env={**clean, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **environment},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        self.text = ""
+
+    def read_until(self, words: str, timeout_s: float = 60) -> None:
+        """Wait until the words stand on the terminal."""
+        end = time.monotonic() + timeout_s
+        while words not in self.text:
+            assert time.monotonic() < end, self.text
+            assert self._read(), self.text
+
+    def type(self, text: str) -> None:
+        os.write(self._mine, text.encode())
+
+    def finish(self) -> int:
+        """Read to the end; the exit code."""
+        while self._read():
+            pass
+        os.close(self._mine)
+        return self.child.wait(60)
+
+    def _read(self) -> bool:
+        ready, _, _ = select.select([self._mine], [], [], 60)
+        try:
+            part = os.read(self._mine, 65536) if ready else b""
+        except OSError:  # Linux says so when the other end is closed
+            part = b""
+        self.text += part.decode(errors="replace")
+        return bool(part)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("terminal")
+    done = Terminal(folder, "load", FILMS)
+    assert done.finish() == 0, done.text
+    return folder
+
+
+def test_an_ambiguous_title_is_asked_for(films: Path) -> None:
+    terminal = Terminal(films, "tell", "ada", "--like", "lion king")
+    terminal.read_until("Which one, 1 to 2? ")
+    assert re.search(r"1  The Lion King \(1994\).*\n.*2  The Lion King \(2019\)", terminal.text)
+    terminal.type("nonsense\n")
+    terminal.type("2\n")
+    assert terminal.finish() == 0, terminal.text
+    assert "The Lion King (2019)" in terminal.text.rpartition("Recorded 1 event")[2]
+
+
+def test_results_stay_clean_while_questions_are_asked(films: Path) -> None:
+    reader, writer = os.pipe()
+    terminal = Terminal(films, "forget", "nobody", "--json", stdout=writer)
+    os.close(writer)
+    terminal.read_until("Erase everything stored about nobody? [y/N] ")
+    terminal.type("y\n")
+    assert terminal.finish() == 0
+    with os.fdopen(reader) as results:
+        assert results.read().startswith('{\n  "user": "nobody"')
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "\x04"])
+def test_anything_but_yes_erases_nothing(films: Path, answer: str) -> None:
+    terminal = Terminal(films, "forget", "ada")
+    terminal.read_until("[y/N] ")
+    terminal.type(answer)
+    assert terminal.finish() == 130
+    assert "interrupted" in terminal.text
+
+
+def test_an_interrupted_command_exits_with_130(films: Path) -> None:
+    terminal = Terminal(films, "tell", "ada", "--like", "lion king")
+    terminal.read_until("Which one")
+    os.killpg(terminal.child.pid, signal.SIGINT)
+    assert terminal.finish() == 130
+    assert "Traceback" not in terminal.text
+
+
+def test_no_color_is_obeyed(films: Path) -> None:
+    coloured, plain = Terminal(films, "--help"), Terminal(films, "--help", NO_COLOR="1")
+    coloured.finish(), plain.finish()
+    assert "\x1b[36m" in coloured.text or "\x1b[1;36m" in coloured.text
+    assert not re.search(r"\x1b\[(?:\d+;)*3[0-7]", plain.text)
+
+
+def test_indexing_draws_a_bar_with_the_time_left_at_a_terminal(films: Path) -> None:
+    terminal = Terminal(films, "index", "--rebuild")
+    assert terminal.finish() == 0, terminal.text
+    assert "Indexing" in terminal.text
+    assert "index: 15 rows" in COLOUR.sub("", terminal.text)
+
+
+def _without_override() -> None:
+    """Root may write anywhere; take that right (CAP_DAC_OVERRIDE) from what runs next. Others do not have it."""
+    ctypes.CDLL(None).prctl(24, 1)
+
+
+@pytest.fixture
+def unwritable() -> Iterator[Path]:
+    """A folder that the person who runs the command may read but not write."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        path.chmod(0o555)
+        yield path
+        path.chmod(0o755)
+
+
+def test_a_read_only_folder_is_named(unwritable: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "agent.cli", "--folder", unwritable / "data", "status"],
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=_without_override,
+    )
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert line.startswith("palate: ")
+    assert str(unwritable) in line

