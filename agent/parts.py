@@ -65,7 +65,6 @@ class Parts:
     def index(self) -> Index:
         """The vector index as it lies on disk, its folder locked for this process."""
         from agent.recall.index import Index
-    from agent.recall.vector_index import SyncReport
 
         index = Index.open(self.settings.folder, self.embedder, chroma=self.settings.chroma)
         self._open.callback(index.close)

@@ -12,7 +12,7 @@ from pathlib import Path
 from agent.errors import StoreError
 
 BUSY_TIMEOUT_S = 30.0
-_ERASING_TIMEOUT_S = 3.0  # for other readers to end
+_ERASING_TIMEOUT_S = 2.0  # for other readers to end
 _ERRORS: tuple[type[Exception], ...] = (sqlite3.Error, OSError, UnicodeError)
 
 
@@ -124,6 +124,9 @@ def _hint_for(reason: str) -> str:
         "full": "Free some disk space",
         "locked": "Another process is writing: wait for it to end, then try again",
         "unable to open": "See that the folder exists and can be read and written",
+        "nul (0x00)": "Clean the text: it holds a NUL character",
         "surrogate": "The text is not valid Unicode: clean it before storing it",
     }
-    return next((hint for sign, hint in hints.items() if sign in reason), "See that the folder can be read and written")
+    return next(
+        (hint for sign, hint in hints.items() if sign in reason), "See that it can be reached, read and written"
+    )

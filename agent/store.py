@@ -151,13 +151,14 @@ class Store:
     def put_events(self, events: Iterable[Event]) -> int:
         """How many events were new (a replay is not), all written or none; once this returns they survive a crash."""
         new = 0
-        statement = self._database.insert(EVENTS).on_conflict_do_nothing(index_elements=["event_id"])
+        insert = self._database.insert(EVENTS).on_conflict_do_nothing(index_elements=["event_id"])
+        statement = insert.returning(EVENTS.c.event_id)
         with self._database.writing() as connection:
             for some in _chunks(events):
                 rows = [
                     {"event_id": e.event_id, "user_id": e.user_id, "at": _micros(e.at), "body": _json(e)} for e in some
                 ]
-                new += connection.execute(statement, rows).rowcount
+                new += len(connection.execute(statement, rows).all())
         return new
 
     def events_of(self, user_id: str) -> list[Event]:

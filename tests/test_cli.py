@@ -448,6 +448,18 @@ def test_a_model_that_is_not_there_or_not_one_is_named(here_within: Palate, film
     assert "palate models list" in one_line(here_within("--model", "nosuch", "recommend", "ada"), 2)
 
 
+def test_a_wrong_hash_is_refused(here_within: Palate, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALATE_MODEL_SHA256", "a" * 64)
+    assert "model.sha256" in one_line(here_within("recommend", "ada"), 2)
+
+
+def test_a_database_that_is_none_is_refused(run_within: Palate, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "palate.sqlite").write_bytes(b"not a database" * 1_000)
+    assert "palate.sqlite" in one_line(run_within("status"), 1)
+    assert run_within("doctor").code == 1
+
+
 # --- the machine ------------------------------------------------------------------------------------------------------
 
 

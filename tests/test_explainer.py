@@ -13,7 +13,7 @@ from agent.deadline import Deadline
 from agent.errors import ModelTimeout, ModelUnavailable, PromptError
 from agent.explain.evidence import resolves
 from agent.explain.grounding import Grounds
-from agent.explain.quality import quality_of
+from agent.explain.quality import Case, measured, quality_of
 from agent.explain.rationale import Explained, Explainer, writer_for
 from agent.explain.write import sentence_from
 from agent.llm.base import Completion
@@ -76,6 +76,13 @@ def test_a_written_sentence_that_passes_is_kept_with_pointers() -> None:
     assert ("event", "like-1", "Heat (1995)") in pointers
     assert len(model.calls) == 1
     assert result.prompts == {"en/rationale-chat": load("rationale-chat").fingerprint}
+
+
+def test_a_sentence_that_names_no_title_points_to_the_liked_item_that_shares() -> None:
+    model = Scripted(["A thriller with plenty to see."], abilities=["chat"])
+    (rationale,) = explained(Explainer(model, vocabulary=TAGS), [BLADE_RUNNER]).rationales
+    assert rationale.source == "written"
+    assert [(e.ref, e.value) for e in rationale.evidence] == [("tags", "Thriller"), ("like-1", "Heat (1995)")]
 
 
 def test_all_items_are_asked_in_one_call_and_failures_once_more() -> None:
@@ -244,6 +251,14 @@ def test_quality_counts_grounding_and_variety() -> None:
     assert quality.unique == pytest.approx(2 / 3)
     assert quality.openings == pytest.approx(1 / 3)
     assert quality_of([], []).n == 0
+
+
+def test_composed_slates_measure_as_grounded_and_unique() -> None:
+    profile, liked = told(EVENTS)
+    cases = [Case(profile, liked, SLATE, wish, EVENTS) for wish in (None, "something funny")]
+    for language in ("en", "zh"):
+        quality, rationales = measured(Explainer(None, language=language, noun="films", vocabulary=TAGS), cases)
+        assert (quality.n, quality.grounded, len(rationales)) == (10, 1.0, 10)
 
 
 def test_the_default_model_weighs_the_wording(llama: Llama) -> None:

@@ -71,6 +71,7 @@ def test_true_sentences_pass(sentence: str) -> None:
         ("An award-winning crime drama.", "award-winning"),
         ("A critically acclaimed crime drama.", "critically"),
         ("A crime drama based on a true story.", "true story"),
+        ("Tom Cruise's first film, a crime drama.", "first film"),
         ("You did not like Heat, so try this crime drama.", "did not like"),
         ("Like Heat, a crime drama, and you liked it.", "you liked"),
         ("You liked Tom Cruise, so here is crime.", "You liked"),
@@ -222,41 +223,12 @@ def test_grounds_once_prepared_say_the_same() -> None:
         assert grounds.check(sentence, COLLATERAL) == read(sentence)
 
 
-FRAGMENTS = [
-    "Heat",
-    "(1995)",
-    "“",
-    "”",
-    "《",
-    "》",
-    "（",
-    "）",
-    '"',
-    "'",
-    "crime",
-    "Comedy",
-    "Al_Pacino",
-    "由",
-    "执导",
-    "1990s",
-    "九十年代",
-    "the",
-    "■",
-    "https://",
-    "<",
-    ">",
-    ".",
-    "，",
-    "é",
-    "ß",
-    "ﬁ",
-    "4,5",
-    "you",
-    "liked",
-    "Toy_Story",
-    "isn't",
-]
-fragments = st.sampled_from([*(one.replace("_", " ") for one in FRAGMENTS), "\x00", "\ud800"])
+FRAGMENTS = (
+    "Heat", "(1995)", "“", "”", "《", "》", "（", "）", '"', "'", "crime", "Comedy", "Al Pacino", "由", "执导", "1990s",
+    "九十年代", "the", "■", "https://", "<", ">", ".", "，", "é", "ß", "ﬁ", "4,5", "you", "liked", "Toy Story", "isn't",
+    "\x00", "\ud800",
+)  # fmt: skip
+fragments = st.sampled_from(FRAGMENTS)
 
 
 @given(

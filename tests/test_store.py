@@ -67,7 +67,7 @@ def test_items_come_back_as_they_went_in(store: Store) -> None:
     assert store.item("tt2") is None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(
         st.builds(

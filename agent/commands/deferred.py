@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _LINE_BREAK = re.compile(r"(?<!\n)\n(?!\n)")
 GROUP = "palate.commands"
-JOINED = "From other packages"
+JOINED = "More"
 
 
 class Deferred(TyperCommand):

@@ -76,25 +76,15 @@ def load(
     to a file, with its line and the reason.
     """
     given = {"id": id, "text": text, "platform": platform, "title": title, "tags": tags, "popularity": popularity}
-    given |= {
-        "language": language,
-        "image": image,
-        "user": user,
-        "kind": kind,
-        "value": value,
-        "at": at,
-        "event": event,
-    }
-    columns = _columns(given, events)
+    given |= {"language": language, "image": image, "user": user, "kind": kind}
+    given |= {"value": value, "at": at, "event": event}
+    reading = {"columns": _columns(given, events), "table": table, "sql": sql, "limit": limit}
     with open_recommender(ctx) as recommender:
         sink = _Sink(recommender, meter_of(ctx, f"Reading {file.name}"))
-        reading = {"columns": columns, "table": table, "sql": sql, "limit": limit}
         report = _load(recommender, sink, file, events, reading)
     sink.meter.close()
     if as_json:
-        render.write_json(
-            {"file": str(file), "kind": "events" if events else "items"} | report.as_json() | sink.as_json(events)
-        )
+        render.write_json(_as_json(report, sink, file, events))
     else:
         _show(report, sink, file, events)
     _refuse_unfit(report, sink, file)
@@ -124,10 +114,12 @@ class _Sink:
         self.strangers = 0
 
     def items(self, batch: Sequence[Item]) -> None:
+        """Take a batch of items."""
         self._recommender.put_items(batch)
         self._count(len(batch))
 
     def events(self, batch: Sequence[Event]) -> None:
+        """Take a batch of events."""
         self.new += self._recommender.put_events(batch)
         named = [event.item_id for event in batch if event.item_id]
         unsure = {item_id for item_id in named if item_id not in self._known}
@@ -140,9 +132,6 @@ class _Sink:
         self._rows += rows
         self.meter(self._rows, 0)
 
-    def as_json(self, events: bool) -> dict[str, object]:
-        return {"new": self.new, "unknown_items": self.strangers} if events else {}
-
 
 def _load(recommender: Recommender, sink: _Sink, file: Path, events: bool, reading: Mapping[str, Any]) -> Report:
     from agent import catalogue
@@ -153,6 +142,11 @@ def _load(recommender: Recommender, sink: _Sink, file: Path, events: bool, readi
             return catalogue.load_events(rows, sink.events, refused)
     with catalogue.read_items(file, **reading) as rows:
         return catalogue.load_items(rows, sink.items, refused)
+
+
+def _as_json(report: Report, sink: _Sink, file: Path, events: bool) -> dict[str, object]:
+    shape = {"file": str(file), "kind": "events" if events else "items"} | report.as_json()
+    return shape | ({"new": sink.new, "unknown_items": sink.strangers} if events else {})
 
 
 def _show(report: Report, sink: _Sink, file: Path, events: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -166,19 +166,22 @@ def _by_share(interests: Mapping[str, float]) -> list[tuple[str, float]]:
 
 
 def _profile_json(taste: Profile, names: Mapping[str, str]) -> dict[str, Any]:
-    def reactions(given: Iterable[Reaction]) -> list[dict[str, Any]]:
-        return [
-            {"item_id": r.item_id, "title": names.get(r.item_id), "strength": r.strength, "at": r.at.isoformat()}
-            for r in given
-        ]
-
     return {
         "user": taste.user_id,
         "interests": dict(_by_share(taste.interests)),
-        "liked": reactions(taste.liked),
-        "disliked": reactions(taste.disliked),
+        "liked": [_reaction_json(reaction, names) for reaction in taste.liked],
+        "disliked": [_reaction_json(reaction, names) for reaction in taste.disliked],
         "seen": sorted(taste.seen),
         "wishes": [{"text": wish.text, "at": wish.at.isoformat()} for wish in taste.wishes],
+    }
+
+
+def _reaction_json(reaction: Reaction, names: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "item_id": reaction.item_id,
+        "title": names.get(reaction.item_id),
+        "strength": reaction.strength,
+        "at": reaction.at.isoformat(),
     }
 
 

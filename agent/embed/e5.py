@@ -57,9 +57,9 @@ class E5:
         keys = self.keys(texts)
         known = self._known(keys)
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
-        todo = list(missing)
-        for start in range(0, len(todo), _TEXTS_PER_ROUND):
-            some = todo[start : start + _TEXTS_PER_ROUND]
+        unknown = list(missing)
+        for start in range(0, len(unknown), _TEXTS_PER_ROUND):
+            some = unknown[start : start + _TEXTS_PER_ROUND]
             fresh = dict(zip(some, self._embedded([missing[key] for key in some], is_query=False), strict=True))
             self._cache.put_many(self.namespace, {key: vector.tobytes() for key, vector in fresh.items()})
             known.update(fresh)

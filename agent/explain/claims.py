@@ -169,7 +169,7 @@ def tags_in(text: str, vocabulary: Mapping[tuple[str, ...], str]) -> Iterator[Sp
             start, end = words[at][0], words[at + size - 1][1]
             yield Span("tag", text[start:end], start, end, tag)
         at += size or 1
-    for tag in vocabulary.values():
+    for tag in vocabulary.values() if CJK.search(text) else ():
         if len(tag) > 1 and CJK.search(tag):
             yield from (Span("tag", tag, m.start(), m.end(), tag) for m in re.finditer(re.escape(tag), text))
 

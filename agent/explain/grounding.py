@@ -104,7 +104,7 @@ class Grounds:
         self.wish = (wish or "").strip()
         self.asked = [passage(Source("wish", "wish"), self.wish)] if self.wish else []
         self.passages = {item_id: passages_of(one, "liked") for item_id, one in self.liked.items()}
-        self.tags = frozenset(vocabulary) | _tags_of(liked_items)
+        self.vocabulary = _index(frozenset(vocabulary)) | _keyed(tag for one in liked_items for tag in one.tags)
 
     def check(self, sentence: str, item: Item, given: Collection[str] = ()) -> Check:
         """Every claim of the sentence about the item, as the function `check` gives them."""
@@ -120,7 +120,7 @@ class _Reading:
         self.item = item
         self.grounds = grounds
         self.liked = [one for one in grounds.liked.values() if one.item_id != item.item_id]
-        self.vocabulary = _index(grounds.tags | _tags_of([item]))
+        self.vocabulary = grounds.vocabulary | _keyed(item.tags)
         self.own = [*passages_of(item, "item"), *_given(given)]
         self.named: list[Item] = []
         self.claims: list[Claim] = []
@@ -237,12 +237,12 @@ class _Reading:
 
 @lru_cache(maxsize=8)
 def _index(vocabulary: frozenset[str]) -> dict[tuple[str, ...], str]:
-    """Stems -> tag."""
-    return {key: tag for tag in sorted(vocabulary) if (key := tuple(stems(tag)))}
+    return _keyed(sorted(vocabulary))
 
 
-def _tags_of(items: Iterable[Item]) -> frozenset[str]:
-    return frozenset(tag for item in items for tag in item.tags)
+def _keyed(tags: Iterable[str]) -> dict[tuple[str, ...], str]:
+    """The tags by their stems."""
+    return {key: tag for tag in tags if (key := tuple(stems(tag)))}
 
 
 def _given(texts: Iterable[str]) -> Iterator[Passage]:

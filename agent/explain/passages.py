@@ -70,11 +70,8 @@ def holding(text: str, passages: Iterable[Passage]) -> tuple[Source, ...]:
 
 
 def plain_number(figure: str) -> str:
-    """A number in one spelling: `4,512` and `4512.0` give `4512`."""
-    try:
-        return f"{float(figure.replace(',', '')):.10g}"
-    except ValueError:
-        return figure
+    """Digits with commas and a point, in one spelling: `4,512` and `4512.0` give `4512`."""
+    return f"{float(figure.replace(',', '')):.10g}"
 
 
 def in_decade(figure: str, decade: str) -> bool:

@@ -216,11 +216,10 @@ def _pointers(result: Check, reason: Reason, person: Person) -> tuple[Evidence, 
         for s in claim.sources
         if s.owner == "item" and s.value
     ]
-    named = {
-        s.item_id for claim in result.supported if claim.kind == "title" for s in claim.sources if s.owner == "liked"
-    }
-    named = named or {c.item.item_id for c in reason.cited} & {s.item_id for s in sources if s.owner == "liked"}
-    named = named or {s.item_id for s in sources[:1] if s.owner == "liked"}
+    sharing = [s.item_id for claim in result.shared for s in claim.sources if s.owner == "liked"]
+    titles = [claim for claim in result.supported if claim.kind == "title"]
+    named = {s.item_id for claim in titles for s in claim.sources if s.owner == "liked"}
+    named = named or {c.item.item_id for c in reason.cited} & set(sharing) or set(sharing[:1])
     acts = [Evidence(kind="event", ref=c.event_id, value=c.item.name) for c in person.cited if c.item.item_id in named]
     if person.wish_event and any(s.owner == "wish" for s in sources):
         acts.append(Evidence(kind="event", ref=person.wish_event, value=person.wish))

@@ -6,12 +6,10 @@ left there: it answers short where files are missing, and crashes where bytes ha
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
-import socket
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -26,7 +24,7 @@ from filelock import FileLock, Timeout
 from agent.embed.base import Embedder
 from agent.errors import StoreError, StoreLocked
 from agent.recall.nearest import Hit, cosines, rounded
-from agent.recall.shelf import Shelf
+from agent.recall.shelf import Shelf, new_name, prefix_for
 from agent.recall.state import hashes_of
 from agent.recall.vector_index import PUSHDOWN_MAX_ROWS, Health, SyncReport, VectorIndex
 from agent.recall.where import Facts, from_metadata, to_metadata
@@ -66,14 +64,12 @@ class Index(VectorIndex):
         """
         home = folder / "index"
         lock = _lock(home, lock_timeout_s)
-        try:
-            shelf: Shelf = (
-                _OnServer(chroma, home, lock) if chroma is not None and chroma.host else _InFolder(home, lock)
-            )
-            return cls(embedder, shelf, home / "state.json", pushdown_max_rows=pushdown_max_rows)
-        except BaseException:
-            lock.release()
-            raise
+        with ExitStack() as undo:
+            undo.callback(lock.release)
+            shelf: Shelf = _OnServer(chroma, home, lock) if chroma and chroma.host else _InFolder(home, lock)
+            opened = cls(embedder, shelf, home / "state.json", pushdown_max_rows=pushdown_max_rows)
+            undo.pop_all()
+        return opened
 
 
 class _Rows:
@@ -86,16 +82,19 @@ class _Rows:
         self._facts: dict[str, Facts] = {}
 
     def count(self) -> int:
+        """How many rows there are."""
         with _Translated(self._where):
             return self._collection.count()
 
     def nearest(self, vector: Vector, n: int) -> list[Hit]:
+        """What the graph finds."""
         with _Translated(self._where):
             found = self._collection.query(query_embeddings=cast(Any, [vector]), n_results=n, include=["distances"])
         distances = (found["distances"] or [[]])[0]
         return [Hit(i, rounded(1.0 - d)) for i, d in zip(found["ids"][0], distances, strict=True)]
 
     def compared(self, vector: Vector, ids: Sequence[str] | None) -> list[Hit]:
+        """The rows, or all, compared one by one."""
         pages = self._pages(ids, "embeddings") if ids is None or ids else iter(())
         return [
             Hit(item_id, score)
@@ -104,10 +103,12 @@ class _Rows:
         ]
 
     def ids_where(self, chroma_filter: Mapping[str, Any], limit: int) -> list[str]:
+        """What passes Chroma's filter."""
         with _Translated(self._where):
             return self._collection.get(where=dict(chroma_filter), limit=limit, include=[])["ids"]
 
     def facts(self, ids: Sequence[str]) -> Mapping[str, Facts]:
+        """The facts of these rows, and of any read before."""
         unknown = [item_id for item_id in ids if item_id not in self._facts]
         for page in self._pages(unknown, "metadatas") if unknown else ():
             self._facts.update(
@@ -116,15 +117,18 @@ class _Rows:
         return self._facts
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
+        """The rows as they were added."""
         pages = self._pages(ids, "embeddings") if ids else iter(())
         return {item_id: row for page in pages for item_id, row in zip(page["ids"], _matrix(page), strict=True)}
 
     def add(self, ids: Sequence[str], vectors: Vector, facts: Sequence[Facts]) -> None:
+        """Append rows."""
         rows = [to_metadata(row) for row in facts]
         with _Translated(self._where):
             self._collection.add(ids=list(ids), embeddings=vectors, metadatas=cast(Any, rows))
 
     def remove(self, ids: Sequence[str]) -> None:
+        """Take rows out."""
         for start in range(0, len(ids), _IDS_PER_CALL):
             with _Translated(self._where):
                 self._collection.delete(ids=list(ids[start : start + _IDS_PER_CALL]))
@@ -150,6 +154,7 @@ class _Shelf:
         self._clients: dict[str, Any] = {}
 
     def close(self) -> None:
+        """Let go of Chroma, then of the folder."""
         for client in self._clients.values():
             client.close()
         self._clients.clear()
@@ -164,12 +169,14 @@ class _InFolder(_Shelf):
         self._home = home
 
     def create(self) -> _Rows:
-        name = _new_name("palate")
+        """A new, empty collection."""
+        name = new_name("palate")
         with _Translated(self._home):
             client = self._client(name)
             return _Rows(client.create_collection(name, embedding_function=None, configuration=_GRAPH), self._home)
 
     def open(self, name: str) -> _Rows | None:
+        """The collection, or None."""
         try:
             with _Translated(self._home):
                 return _Rows(self._client(name).get_collection(name, embedding_function=None), self._home)
@@ -177,6 +184,7 @@ class _InFolder(_Shelf):
             return None
 
     def keep_only(self, name: str) -> None:
+        """Remove the others."""
         for other in [known for known in self._clients if known != name]:
             self._clients.pop(other).close()
         for folder in self._home.glob("palate-*"):
@@ -184,6 +192,7 @@ class _InFolder(_Shelf):
                 shutil.rmtree(folder, ignore_errors=True)
 
     def files(self, name: str) -> Mapping[str, str]:
+        """A hash of each file of the collection."""
         with _Translated(self._home):
             return hashes_of(self._home / name)
 
@@ -199,8 +208,7 @@ class _OnServer(_Shelf):
     def __init__(self, chroma: ChromaSettings, home: Path, lock: FileLock) -> None:
         super().__init__(lock)
         self._url = f"{'https' if chroma.ssl else 'http'}://{chroma.host}:{chroma.port}"
-        owner = f"{socket.gethostname()}:{home.absolute()}"
-        self._prefix = f"palate-{hashlib.sha256(owner.encode()).hexdigest()[:12]}"
+        self._prefix = prefix_for(home)
         headers = {"x-chroma-token": chroma.api_key.get_secret_value()} if chroma.api_key else {}
         with _Translated(self._url):
             greeting = httpx.get(f"{self._url}/api/v2/heartbeat", timeout=_GREETING_TIMEOUT_S, headers=headers)
@@ -215,15 +223,19 @@ class _OnServer(_Shelf):
                 database=chroma.database,
             )
         self._clients[""] = self._client
-        _bound(self._client)
+        session = getattr(getattr(self._client, "_server", None), "_session", None)
+        if isinstance(session, httpx.Client):  # it has no time limit of its own, and no setting for one
+            session.timeout = httpx.Timeout(_SERVER_TIMEOUT_S)
 
     def create(self) -> _Rows:
-        name = _new_name(self._prefix)
+        """A new, empty collection."""
+        name = new_name(self._prefix)
         with _Translated(self._url):
             made = self._client.create_collection(name, embedding_function=None, configuration=_GRAPH)
         return _Rows(made, self._url)
 
     def open(self, name: str) -> _Rows | None:
+        """The collection, or None."""
         with _Translated(self._url):
             try:
                 return _Rows(self._client.get_collection(name, embedding_function=None), self._url)
@@ -231,12 +243,14 @@ class _OnServer(_Shelf):
                 return None
 
     def keep_only(self, name: str) -> None:
+        """Remove the others."""
         with _Translated(self._url):
             for other in self._client.list_collections(limit=_IDS_PER_CALL):
                 if other.name.startswith(self._prefix) and other.name != name:
                     self._client.delete_collection(other.name)
 
     def files(self, _name: str) -> Mapping[str, str]:
+        """Nothing: files are the server's business."""
         return {}
 
 
@@ -278,17 +292,6 @@ def _lock(home: Path, timeout_s: float) -> FileLock:
             f"cannot lock the index in {home}: {error.strerror or error}", "Make the folder writable"
         ) from error
     return lock
-
-
-def _new_name(prefix: str) -> str:
-    return f"{prefix}-{uuid.uuid4().hex[:12]}"
-
-
-def _bound(client: Any) -> None:
-    """Give the client's connection a time limit: it has none of its own, and no setting for one."""
-    session = getattr(getattr(client, "_server", None), "_session", None)
-    if isinstance(session, httpx.Client):
-        session.timeout = httpx.Timeout(_SERVER_TIMEOUT_S)
 
 
 def _matrix(page: Any) -> Vector:

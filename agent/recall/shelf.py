@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import socket
+import uuid
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from agent.recall.nearest import Rows
@@ -50,3 +54,14 @@ class Shelf(Protocol):
     def close(self) -> None:
         """Let go of everything. Calling it twice is harmless."""
         ...
+
+
+def new_name(prefix: str) -> str:
+    """A name for a collection that no other has."""
+    return f"{prefix}-{uuid.uuid4().hex[:12]}"
+
+
+def prefix_for(home: Path) -> str:
+    """What the names of this folder's collections begin with on a server that other folders use as well."""
+    owner = f"{socket.gethostname()}:{home.absolute()}"
+    return f"palate-{hashlib.sha256(owner.encode()).hexdigest()[:12]}"

@@ -41,9 +41,11 @@ class _Reader:
         self._at = 0
 
     def at_end(self) -> bool:
+        """Whether nothing but blanks is left."""
         return not self._text[self._at :].strip()
 
     def test(self) -> ParsedTest:
+        """The test that begins here. Raises ConfigError."""
         self._take(_BLANK)
         field = self._quoted() or self.expect(_BARE_FIELD, "a field such as year or tags")[0]
         op = (self.expect(_OP, "one of = != > >= < <= in")[1] or "in").strip()
@@ -52,6 +54,7 @@ class _Reader:
         return field, _SPELLINGS.get(op, op), (self._value(_BARE_VALUE),)
 
     def expect(self, pattern: re.Pattern[str], wanted: str) -> re.Match[str]:
+        """What the pattern matches here. Raises ConfigError saying what was wanted."""
         found = self._take(pattern)
         if found is None:
             raise self._error(wanted)
