@@ -1,4 +1,4 @@
-"""Palate: a recommender that learns a person's taste, ranks with a language model, and gives reasons that can be checked.
+"""Palate: learns a person's taste, ranks with a language model, and gives reasons that can be checked.
 
     from agent import Recommender
     with Recommender.open() as r:
@@ -38,7 +38,7 @@ _HOMES = {
     "Slate": "agent.types",
     "load_settings": "agent.settings",
 }
-__all__ = sorted(_HOMES)  # noqa: PLE0605  # pinned by a test
+__all__ = sorted(_HOMES)  # pinned by a test
 
 
 def __getattr__(name: str) -> Any:

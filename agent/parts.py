@@ -19,6 +19,7 @@ from agent.rerank.weights import Weights, load_weights
 from agent.settings import Settings
 from agent.store import Store
 from agent.titles import Titles
+from agent.types import Item
 
 if TYPE_CHECKING:
     from agent.recall.index import Index
@@ -66,25 +67,44 @@ class Parts:
         """The vector index as it lies on disk, its folder locked for this process."""
         from agent.recall.index import Index
 
-        index = Index.open(self.settings.folder, self.embedder, chroma=self.settings.chroma)
+        index = Index.open(
+            self.settings.folder,
+            self.embedder,
+            chroma=self.settings.chroma,
+            pushdown_max_rows=self.settings.recall.where_pushdown_max_rows,
+        )
         self._open.callback(index.close)
         return index
 
     @cached_property
     def fresh_index(self) -> Index:
         """The vector index, brought up to date with the catalogue. Raises NotFound when the catalogue is empty."""
-        if not self.store.count_items():
+        if not self.items:
             raise NotFound("the catalogue is empty", "Load one with: palate load FILE")
         self.sync_index()
         return self.index
 
     def sync_index(self, *, rebuild: bool = False) -> SyncReport:
         """Make the vector index equal the catalogue; what was done."""
-        return self.index.sync(self.store.iter_items(), rebuild=rebuild, progress=self._progress)
+        return self.index.sync(self.items, rebuild=rebuild, progress=self._progress)
+
+    @cached_property
+    def items(self) -> list[Item]:
+        """The whole catalogue."""
+        return self.store.items()
 
     def catalogue_changed(self) -> None:
         """Forget what was derived from the catalogue, so that it is derived anew when next needed."""
-        for name in ("fresh_index", "titles", "tag_rates", "ranker", "plain_ranker", "explainer", "plain_explainer"):
+        for name in (
+            "items",
+            "fresh_index",
+            "titles",
+            "tag_rates",
+            "ranker",
+            "plain_ranker",
+            "explainer",
+            "plain_explainer",
+        ):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -99,12 +119,12 @@ class Parts:
     @cached_property
     def titles(self) -> Titles:
         """Titles of the catalogue to items."""
-        return Titles(self.store.iter_items())
+        return Titles(self.items)
 
     @cached_property
     def tag_rates(self) -> Mapping[str, float]:
         """How common each tag is in the catalogue."""
-        return tag_rates(self.store.iter_items())
+        return tag_rates(self.items)
 
     @cached_property
     def weights(self) -> Weights:
@@ -113,7 +133,7 @@ class Parts:
 
     @cached_property
     def reranker(self) -> Reranker:
-        """The strategy of the settings, on the model. Raises as `model` does, ConfigError when the model cannot do it."""
+        """The strategy of the settings, on the model. Raises as `model` does, ConfigError if it cannot do it."""
         import prompts
 
         strategy, model, settings = self.settings.rerank.strategy, self.model, self.settings

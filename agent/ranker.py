@@ -1,4 +1,4 @@
-"""Orders given candidates for one person: prior signals, the model's opinion, the blend, and each one's place on the way."""
+"""Orders given candidates for one person: prior signals, the model's opinion, the blend, and the path of each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from agent.embed.base import Embedder
 from agent.embed.passage import passage_of
 from agent.profile.taste import recency_weights, taste_vector
 from agent.recall.signals import cosine, tag_affinity, tag_rates, year_closeness
-from agent.rerank.base import Reranker, Ranking
+from agent.rerank.base import Ranking, Reranker
 from agent.rerank.blend import blend, order
 from agent.rerank.weights import Weights
 from agent.types import Degradation, Item, Step, Vector
@@ -109,7 +109,7 @@ class Ranker:
         return cls(EmbeddedItems(items, embedder), embedder, weights, tag_rates(items), reranker)
 
     def rank(self, taste: Taste, candidates: Sequence[Item], wish: str | None, deadline: Deadline) -> Order:
-        """The candidates best first, ties by item_id. Without a reranker, or if it has no opinion, the prior's order."""
+        """The candidates best first, ties by item_id. Without a reranker or an opinion of its, the prior's order."""
         started = time.perf_counter()
         signals = self.signals(taste, candidates, wish)
         prior = list(blend(signals, self._weights.prior)) if signals else [0.0] * len(candidates)
@@ -151,7 +151,8 @@ class Ranker:
         rows = [known.get(item.item_id, nowhere) for item in candidates]
         pairs = [(i, s) for i, s in zip(taste.liked, taste.strengths, strict=True) if i.item_id in known]
         vector = taste_vector(
-            [known[i.item_id] for i, _ in pairs], [s for _, s in pairs],
+            [known[i.item_id] for i, _ in pairs],
+            [s for _, s in pairs],
             [known[i.item_id] for i in taste.disliked if i.item_id in known],
         )
         if vector is not None:

@@ -1,6 +1,6 @@
 """The path of a recommendation, from what a person did and said to a slate with reasons.
 
-    events -> profile -> queries -> recall -> fuse -> rerank -> blend -> slate -> rationales
+events -> profile -> queries -> recall -> fuse -> rerank -> blend -> slate -> rationales
 """
 
 from __future__ import annotations
@@ -116,7 +116,13 @@ class Recommender:
         ]
         now = at or datetime.now(UTC)
         events = [
-            Event(user_id=user_id, kind=kind, item_id=self.find(title).item_id, value=value, at=now + timedelta(microseconds=n))
+            Event(
+                user_id=user_id,
+                kind=kind,
+                item_id=self.find(title).item_id,
+                value=value,
+                at=now + timedelta(microseconds=n),
+            )
             for n, (kind, title, value) in enumerate(acts)
         ]
         self.parts.store.put_events(events)
@@ -147,10 +153,11 @@ class Recommender:
         `where` keeps items that pass a test such as `year>=1990 and tags=Comedy`. Without `llm`, the order is recall's.
         Nobody is unknown: without events and wish the most popular items come. Raises NotFound for an empty catalogue.
         """
-        deadline = Deadline(timeout_s or self.settings.model.timeout_s)
-        watch = Stopwatch()
+        passes = parse_where(where) if where else None
+        self._make_ready(llm)
+        deadline, watch = Deadline(timeout_s or self.settings.model.timeout_s), Stopwatch()
         person = person_from(self.parts.store, user_id)
-        candidates = recall(self.parts, person, wish, parse_where(where) if where else None, k)
+        candidates = recall(self.parts, person, wish, passes, k)
         watch.lap("recall")
         ranker, degraded = self._ranker(llm)
         ranked = ranker.rank(person.taste, items_of(self.parts.store, candidates), wish, deadline)
@@ -161,7 +168,7 @@ class Recommender:
         return slate
 
     def why(self, user_id: str, title: str) -> Slate:
-        """The whole path of one item, alone in a slate: from the person's newest slate that holds it, else computed now.
+        """The whole path of one item, alone in a slate: from the person's newest slate with it, else computed now.
 
         The path ends with the place the item had. Raises NotFound and Ambiguous for the title.
         """
@@ -202,7 +209,9 @@ class Recommender:
         liked, pool = ([e if isinstance(e, Item) else self.find(e) for e in part] for part in (history, candidates))
         pool = list({item.item_id: item for item in pool}.values())
         ranker, degraded = self.ranker_over([*liked, *pool], llm=llm) if given else self._ranker(llm)
-        return slate_of("", ranker.rank(Taste.of(liked), pool, wish, deadline), k=len(pool), wish=wish, degraded=degraded)
+        return slate_of(
+            "", ranker.rank(Taste.of(liked), pool, wish, deadline), k=len(pool), wish=wish, degraded=degraded
+        )
 
     def explain_items(
         self, history: Sequence[Item], items: Sequence[Item], wish: str | None = None, *, llm: bool = True
@@ -244,6 +253,11 @@ class Recommender:
         }
 
     # The stages
+
+    def _make_ready(self, llm: bool) -> None:
+        """Bring index and model up, which the first request alone must wait for: no deadline runs meanwhile."""
+        _ = self.parts.fresh_index
+        self._reranker(llm)
 
     def ranker_over(self, items: Sequence[Item], *, llm: bool = True) -> tuple[Ranker, tuple[Degradation, ...]]:
         """A ranker whose catalogue is these items, embedded in memory; and why it has no model, if that failed."""

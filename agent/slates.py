@@ -35,7 +35,7 @@ def slate_of(
         wish=wish,
         degraded=(*degraded, *ranked.degraded),
         prompts=ranked.prompts,
-        timings_ms=ranked.timings_ms,
+        timings_ms={stage: round(ms, 1) for stage, ms in ranked.timings_ms.items()},
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+
 from agent.parts import Parts
 from agent.profile.fold import profile_from
 from agent.profile.taste import taste_vector
@@ -105,7 +107,8 @@ def _queries(parts: Parts, person: Person, wish: str | None) -> list[Query]:
 def _vector(parts: Parts, query: Query) -> Vector:
     if query.vector is not None:
         return query.vector
-    return parts.fresh_index.centre(parts.embedder.queries([query.text or ""]))[0]
+    vectors: Vector = parts.fresh_index.centre(parts.embedder.queries([query.text or ""]))
+    return np.asarray(vectors[0])
 
 
 def _popular(store: Store, n: int, where: Where | None, exclude: frozenset[str], *, after: int) -> list[Candidate]:

@@ -63,7 +63,9 @@ class Item(Value):
 
     item_id: Identifier
     title: Annotated[
-        str, StringConstraints(min_length=1, max_length=MAX_TITLE_CHARS, strip_whitespace=True), AfterValidator(_storable)
+        str,
+        StringConstraints(min_length=1, max_length=MAX_TITLE_CHARS, strip_whitespace=True),
+        AfterValidator(_storable),
     ]
     tags: tuple[Tag, ...] = ()
     text: Text = ""
@@ -155,7 +157,7 @@ class Wish(Value):
 
 
 class Profile(Value):
-    """A person's taste as a pure fold of their events. All sequences run oldest first; `interests` sums to 1 or is empty."""
+    """A person's taste, a pure fold of their events. Sequences run oldest first; `interests` sums to 1 or is empty."""
 
     user_id: str
     liked: tuple[Reaction, ...] = ()
@@ -184,7 +186,7 @@ class Query(Value):
 
 
 class Candidate(Value):
-    """An item one source found: `rank` counts from 1, `score` is comparable within that source only (higher is better)."""
+    """An item one source found: `rank` counts from 1, `score` compares within that source only, higher is better."""
 
     item_id: str
     source: str
@@ -193,7 +195,7 @@ class Candidate(Value):
 
 
 class Step(Value):
-    """What one stage made of one item. `rank` is 1-based within that stage's list, None where the stage does not rank."""
+    """What one stage made of one item. `rank` is 1-based within its list, None where it does not rank."""
 
     stage: str
     source: str
@@ -202,7 +204,7 @@ class Step(Value):
 
 
 class Evidence(Value):
-    """What a claim rests on: an `event` by its event_id, or an `item` field by its name; `value` is the text relied on."""
+    """What a claim rests on: an `event` by its event_id, an `item` field by its name; `value` is the text relied on."""
 
     kind: Annotated[str, StringConstraints(pattern="^(event|item)$")]
     ref: str
@@ -210,7 +212,7 @@ class Evidence(Value):
 
 
 class Rationale(Value):
-    """Why an item is recommended. `source` is `written` (the model's words, checked) or `composed` (built from evidence)."""
+    """Why an item is recommended. `source`: `written` (the model's words, checked) or `composed` (from evidence)."""
 
     sentence: str
     evidence: tuple[Evidence, ...]

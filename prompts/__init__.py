@@ -75,21 +75,27 @@ class Prompt:
         """Raises PromptError: a variable that the header does not name or that is missing, a fault in the template."""
         unknown = sorted(set(variables) - set(self.variables))
         if unknown:
-            raise PromptError(f"prompt {self.name} has no variable {unknown[0]!r}", f"It takes {', '.join(self.variables)}")
+            raise PromptError(
+                f"prompt {self.name} has no variable {unknown[0]!r}", f"It takes {', '.join(self.variables)}"
+            )
         template = _compiled(self.text, self.control_tokens)
         try:
             rendered = "".join(template.blocks[block](template.new_context(variables)))
         except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            raise PromptError(f"prompt {self.name}, block {block}: {error}", "Mend the prompt or the variables") from error
+            raise PromptError(
+                f"prompt {self.name}, block {block}: {error}", "Mend the prompt or the variables"
+            ) from error
         if len(rendered) > MAX_RENDERED_CHARS:
-            raise PromptError(f"prompt {self.name}, block {block}: {len(rendered):,} characters", "Shorten its variables")
+            raise PromptError(
+                f"prompt {self.name}, block {block}: {len(rendered):,} characters", "Shorten its variables"
+            )
         return rendered
 
 
 def load(task: str, language: str = "en", *, control_tokens: Iterable[str] = (), folder: Path = FOLDER) -> Prompt:
     """The prompt `<language>/<task>.j2` of the folder, for a model with these control tokens.
 
-    Raises PromptError: no such prompt, a link or a path out of the folder, a header that lacks a field, a missing block.
+    Raises PromptError: no such prompt, a link or a path out of the folder, an incomplete header, a missing block.
     """
     name = f"{language}/{task}"
     path = folder / f"{name}.j2"
@@ -101,12 +107,16 @@ def load(task: str, language: str = "en", *, control_tokens: Iterable[str] = (),
     fields = dict(_FIELD.findall(header["header"])) if header else {}
     missing = [key for key in ("purpose", "variables", "output") if key not in fields]
     if missing:
-        raise PromptError(f"prompt {name}: the header lacks {', '.join(missing)}", "Begin the file with {# purpose: ... #}")
+        raise PromptError(
+            f"prompt {name}: the header lacks {', '.join(missing)}", "Begin the file with {# purpose: ... #}"
+        )
     variables = tuple(v for v in re.split(r"[\s,]+", fields["variables"]) if v)
     prompt = Prompt(name, text, fields["purpose"], variables, fields["output"], tuple(sorted(set(control_tokens))))
     blocks = set(_compiled(prompt.text, prompt.control_tokens).blocks)
     if blocks != {"prefix", "candidate"}:
-        raise PromptError(f"prompt {name}: has the blocks {sorted(blocks)}", "A prompt has the blocks prefix and candidate")
+        raise PromptError(
+            f"prompt {name}: has the blocks {sorted(blocks)}", "A prompt has the blocks prefix and candidate"
+        )
     return prompt
 
 
@@ -121,7 +131,10 @@ def _compiled(text: str, control_tokens: tuple[str, ...]) -> jinja2.Template:
         return neutralise(value, control_tokens) if isinstance(value, str) else value
 
     environment = ImmutableSandboxedEnvironment(
-        undefined=jinja2.StrictUndefined, autoescape=False, keep_trailing_newline=False, finalize=finalize  # noqa: S701
+        undefined=jinja2.StrictUndefined,
+        autoescape=False,
+        keep_trailing_newline=False,
+        finalize=finalize,
     )
     try:
         return environment.from_string(text)

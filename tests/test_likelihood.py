@@ -19,7 +19,11 @@ def film(n: int, title: str, *tags: str, year: int = 1999) -> Item:
 
 
 HISTORY = [film(1, "Halloween", "Horror", year=1978), film(2, "The Exorcist", "Horror", year=1973)]
-CANDIDATES = [film(3, "Scream", "Horror"), film(4, "Bambi", "Animation", year=1942), film(5, "Alien", "Horror", year=1979)]
+CANDIDATES = [
+    film(3, "Scream", "Horror"),
+    film(4, "Bambi", "Animation", year=1942),
+    film(5, "Alien", "Horror", year=1979),
+]
 
 
 def reranker(model: Llama, cache: Cache) -> Likelihood:
@@ -32,7 +36,9 @@ def test_the_score_is_given_less_weighted_unconditional(llama: Llama) -> None:
     given = llama.score(prompt.prefix(noun="films", history=HISTORY, wish=None), lines, NEVER)
     alone = llama.score(prompt.prefix(noun="films", history=[], wish=None), lines, NEVER)
     expected = [g.logprob - PMI_WEIGHT * a.logprob for g, a in zip(given, alone, strict=True)]
-    assert reranker(llama, Cache(None)).rank(HISTORY, CANDIDATES, None, NEVER).scores == pytest.approx(expected, abs=0.2)
+    assert reranker(llama, Cache(None)).rank(HISTORY, CANDIDATES, None, NEVER).scores == pytest.approx(
+        expected, abs=0.2
+    )
 
 
 def test_horror_follows_horror(llama: Llama) -> None:

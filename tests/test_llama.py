@@ -75,7 +75,15 @@ def test_equal_lines_get_equal_scores_and_nothing_gets_nothing(llama: Llama) -> 
 
 def test_prefix_and_line_tokenise_as_the_whole_does(llama: Llama) -> None:
     prompt = prompts.load("rank-likelihood")
-    titles = ["Toy Story", "Léon: The Professional", "千と千尋の神隠し", "8½", "...And Justice for All", "'night, Mother", "$9.99"]
+    titles = [
+        "Toy Story",
+        "Léon: The Professional",
+        "千と千尋の神隠し",
+        "8½",
+        "...And Justice for All",
+        "'night, Mother",
+        "$9.99",
+    ]
     items = [Item(item_id=str(n), title=t, tags=("Drama",), attributes={"year": 1990}) for n, t in enumerate(titles)]
     prefix = prompt.prefix(noun="films", history=items, wish="something, funny")
     for item in items:
@@ -85,7 +93,9 @@ def test_prefix_and_line_tokenise_as_the_whole_does(llama: Llama) -> None:
 
 def test_control_tokens_in_text_are_plain_text(llama: Llama) -> None:
     assert "<|im_start|>" in llama.control_tokens
-    specials = {llama._decoder and t for text in llama.control_tokens for t in llama.tokenise(text) if llama.piece(t) is None}
+    specials = {
+        llama._decoder and t for text in llama.control_tokens for t in llama.tokenise(text) if llama.piece(t) is None
+    }
     assert not specials
 
 

@@ -37,7 +37,9 @@ def test_the_newest_explicit_act_decides() -> None:
     assert profile.seen == {"a"}
 
 
-@pytest.mark.parametrize(("values", "strength"), [([4.0, 1.0], -1.0), ([1.0, 5.0], 1.0), ([10.0, 7.0], 1 / 3), ([3.0], 0.0)])
+@pytest.mark.parametrize(
+    ("values", "strength"), [([4.0, 1.0], -1.0), ([1.0, 5.0], 1.0), ([10.0, 7.0], 1 / 3), ([3.0], 0.0)]
+)
 def test_ratings_count_against_the_middle_of_their_scale(values: list[float], strength: float) -> None:
     events = [event(n, "rate", f"i{n}", value=v) for n, v in enumerate(values)]
     profile = profile_from("u", events, {})
@@ -127,7 +129,9 @@ def test_tag_affinity_is_the_log_ratio_by_hand() -> None:
 
 
 def test_year_closeness_is_one_at_the_same_year_and_the_mean_where_unknown() -> None:
-    near, far, unknown = year_closeness([item("a", year=2000)], [1.0], [item("b", year=2000), item("c", year=1960), item("d")])
+    near, far, unknown = year_closeness(
+        [item("a", year=2000)], [1.0], [item("b", year=2000), item("c", year=1960), item("d")]
+    )
     assert near == pytest.approx(1.0)
     assert far < 0.01
     assert unknown == pytest.approx((near + far) / 2)

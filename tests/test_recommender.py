@@ -113,7 +113,9 @@ def test_feedback_is_reflected_in_the_next_answer(palate: Recommender) -> None:
 
 
 def test_a_new_item_is_found_without_a_command(palate: Recommender) -> None:
-    palate.put_items([Item(item_id="new", title="A Very Special Submarine", text="Sailors in a submarine under the ice.")])
+    palate.put_items(
+        [Item(item_id="new", title="A Very Special Submarine", text="Sailors in a submarine under the ice.")]
+    )
     found = palate.recommend("zed", "sailors in a submarine", k=1, llm=False)
     assert found[0].item.item_id == "new"
 

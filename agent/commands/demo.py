@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 USER = "demo"
 LIKES = ("tt0118715", "tt0107048", "tt0382932", "tt2278388", "tt0114709")  # from The Big Lebowski to Toy Story
 WISH = "something clever and funny for a family evening"
-N_FILMS = 3_000
 FOLDER = Path("data/demo")
 
 # The most reviewed films of the database, with what Wikidata knows of each. Titles that occur twice keep their year.
-FILMS = f"""
+FILMS = """
 SELECT o.imdbID AS item_id, o.Title AS title, o.Genre AS genres, o.Year AS year, o.Director AS director,
        o."Cast" AS "cast", o.Language AS language, o.Country AS country, o.Awards AS awards, o.Runtime AS runtime,
        t.Meter AS tomatometer, t.Reviews AS popularity
@@ -30,7 +29,7 @@ FROM omdb AS o JOIN tomatoes AS t ON t.ID = o.ID
 WHERE o.imdbID IS NOT NULL AND o.Title <> '' AND t.Reviews IS NOT NULL
 GROUP BY o.imdbID
 ORDER BY t.Reviews DESC, o.imdbID
-LIMIT {N_FILMS}
+LIMIT 3000
 """
 
 
@@ -55,7 +54,7 @@ def demo(
     if as_json:
         render.write_json(slate.as_json())
     else:
-        render.draw_slate(slate, f"For {USER}, who likes five films and asks for: {wish}")
+        render.draw_slate(slate, f"For {USER}, who likes five films:")
         render.told(f"go on with: palate --folder {FOLDER} recommend {USER} 'a wish of your own'")
 
 

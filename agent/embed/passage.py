@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from agent.types import Attribute, Item
 
 MAX_CHARS = 1_000
-_MAX_VALUES = 5  # of one attribute: more of them blur the vector
+_MAX_VALUES = 3  # of one attribute: more of them blur the vector
+_MAX_FACT_CHARS = 60  # of all attributes together: every token costs time, and title, tags and text say more
 _MAX_VALUE_CHARS = 200
 _MAX_WORD_CHARS = 40  # what is longer is an address or an identifier, not a word
 _LEADS: Mapping[str, str] = {
@@ -30,8 +31,8 @@ _IN_THE_NAME = frozenset({"year"})
 def passage_of(item: Item, max_chars: int = MAX_CHARS) -> str:
     """One line of at most `max_chars` characters: "Toy Story (1995). Animation, Comedy. Directed by X. <text>".
 
-    Tags keep their order. Attributes in words follow in theirs, numbers, addresses and identifiers left out; the
-    text fills what room is left. Equal items give equal passages.
+    Tags keep their order. Attributes in words follow, people and makers first, as far as 60 characters go; numbers,
+    addresses and identifiers are left out. The text fills what room is left. Equal items give equal passages.
     """
     sentences = [_name(item), ", ".join(item.tags), *_facts(item.attributes), item.text]
     line = " ".join(_ended(" ".join(sentence.split())) for sentence in sentences if sentence.strip())
@@ -43,16 +44,20 @@ def _name(item: Item) -> str:
 
 
 def _facts(attributes: Mapping[str, Attribute]) -> Iterator[str]:
-    for key, value in attributes.items():
-        name = key.strip().lower().replace("_", " ")
+    room = _MAX_FACT_CHARS
+    named = {key.strip().lower().replace("_", " "): value for key, value in attributes.items()}
+    for name in sorted(named, key=lambda name: _known_lead(name) is None):
+        value = named[name]
         values = value if isinstance(value, tuple) else (value,)
         words = [v.strip() for v in values if isinstance(v, str) and _is_words(v)][:_MAX_VALUES]
-        if words and name not in _IN_THE_NAME:
-            yield f"{_lead(name)} {', '.join(words)}"
+        fact = f"{_known_lead(name) or f'{name.capitalize()}:'} {', '.join(words)}"
+        if words and name not in _IN_THE_NAME and len(fact) <= room:
+            room -= len(fact)
+            yield fact
 
 
-def _lead(name: str) -> str:
-    return _LEADS.get(name) or _LEADS.get(name.removesuffix("s")) or f"{name.capitalize()}:"
+def _known_lead(name: str) -> str | None:
+    return _LEADS.get(name) or _LEADS.get(name.removesuffix("s"))
 
 
 def _is_words(text: str) -> bool:

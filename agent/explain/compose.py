@@ -20,7 +20,7 @@ from agent.explain.words import spelled, stems
 from agent.llm.base import Model
 from prompts import Prompt
 
-MAX_SCORED = 16  # variants that a model reads for one slate: about a second on two cores with a small model
+MAX_SCORED = 10  # variants that a model reads for one slate: half a second on two cores with a small model
 MAX_VARIANTS = 4
 MAX_WORDS = 32
 _OPENING_WORDS = 2

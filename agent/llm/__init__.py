@@ -1,0 +1,1 @@
+"""Language models: local files, endpoints, and where the files come from."""

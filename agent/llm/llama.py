@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar, cast
 
 import llama_cpp
 
@@ -60,7 +60,7 @@ class Llama:
         self.layers_asked = n_gpu_layers
         self._log = _listen()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="llama")
-        self._model = self._load(n_gpu_layers)
+        self._model: ctypes.c_void_p | None = self._load(n_gpu_layers)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self._n_vocab = llama_cpp.llama_vocab_n_tokens(self._vocab)
         cells = min(context_tokens, llama_cpp.llama_model_n_ctx_train(self._model))
@@ -74,7 +74,9 @@ class Llama:
             log.warning("%d GPU layers were asked for, but this build of llama.cpp has no GPU", n_gpu_layers)
         model = llama_cpp.llama_model_load_from_file(os.fsencode(self.path), parameters)
         if not model:
-            reason = next((line for line in reversed(self._log) if "error" in line or "failed" in line), "no reason given")
+            reason = next(
+                (line for line in reversed(self._log) if "error" in line or "failed" in line), "no reason given"
+            )
             raise ModelUnavailable(
                 f"llama.cpp cannot load {self.path}: {reason.strip()}", "Check the file with: palate models info"
             )
@@ -84,7 +86,7 @@ class Llama:
         if not llama_cpp.llama_model_has_decoder(model):
             llama_cpp.llama_model_free(model)
             raise ModelUnavailable(f"{self.path} cannot write text (it has no decoder)", "Choose a generative model")
-        return model
+        return cast(ctypes.c_void_p, model)
 
     @cached_property
     def control_tokens(self) -> tuple[str, ...]:
@@ -96,7 +98,7 @@ class Llama:
 
     @cached_property
     def facts(self) -> dict[str, str | int | bool | None]:
-        """What `palate doctor` shows: architecture, size, context, threads, chat template, GPU offload as it happened."""
+        """What `palate doctor` shows: architecture, size, context, threads, chat template, GPU offload as it was."""
         offloaded = next((m for line in self._log if (m := _OFFLOADED.search(line))), None)
         layers = llama_cpp.llama_model_n_layer(self._model) + 1
         template = llama_cpp.llama_model_chat_template(self._model, None)
@@ -163,7 +165,7 @@ class Llama:
         n = llama_cpp.llama_tokenize(self._vocab, raw, len(raw), tokens, room, begin, False)
         if n < 0:
             raise PromptError(f"a text of {len(raw):,} bytes could not be tokenised", "Shorten it")
-        return tokens[:n]
+        return [int(token) for token in tokens[:n]]
 
     def piece(self, token: int) -> bytes | None:
         """The bytes a token stands for; None for a token that ends the text."""
@@ -203,7 +205,7 @@ class _Growing:
         self._stop = [s.encode() for s in stop]
         self._raw = b""
         self.tokens = 0
-        self.finish_reason: str = "length"
+        self.finish_reason: Literal["stop", "length"] = "length"
 
     @property
     def text(self) -> str:
@@ -265,7 +267,6 @@ def available_cores() -> int:
 _lines: list[str] = []
 
 
-@llama_cpp.llama_log_callback
 def _hear(_level: int, text: bytes, _user: ctypes.c_void_p) -> None:
     line = text.decode("utf-8", "replace")
     _lines.append(line)
@@ -273,8 +274,11 @@ def _hear(_level: int, text: bytes, _user: ctypes.c_void_p) -> None:
     log.debug("%s", line.rstrip())
 
 
+_heard = llama_cpp.llama_log_callback(_hear)  # kept for as long as llama.cpp may call it
+
+
 def _listen() -> list[str]:
     """Route llama.cpp's own log into ours at debug level; the lines heard since."""
-    llama_cpp.llama_log_set(_hear, ctypes.c_void_p(0))
+    llama_cpp.llama_log_set(_heard, ctypes.c_void_p(0))
     _lines.clear()
     return _lines

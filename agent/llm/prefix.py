@@ -1,8 +1,8 @@
 """Decoding many continuations of one shared prefix, in one llama.cpp context.
 
 The prefix is decoded once and stays in the KV cache as a sequence of its own; each continuation is a further sequence
-that begins as a free copy of it (`seq_cp` on a unified cache copies no cells). Continuations are decoded in chunks, many
-in one batch, and their cells are given back at once. A later prefix that begins like a kept one decodes only what
+that begins as a free copy of it (`seq_cp` on a unified cache copies no cells). Continuations are decoded in chunks,
+many in one batch, and their cells are given back at once. A later prefix that begins like a kept one decodes only what
 differs. Every limit whose breach would abort the process inside llama.cpp is checked here first.
 
 Sequence numbers: 0 .. KEPT-1 hold kept prefixes, KEPT .. KEPT+WIDTH-1 the continuations of the chunk in flight.
@@ -19,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.deadline import Deadline
-from agent.errors import ModelTimeout, ModelUnavailable, PromptError
+from agent.errors import ModelUnavailable, PromptError
 from agent.llm.base import Score
 
 KEPT = 6  # prefixes kept in the cache
 WIDTH = 24  # continuations decoded together: more makes attention span cells of no use
 MAX_BATCH_TOKENS = 1024
+ROWS_AT_ONCE = 8
 OUTPUT_BYTES = 64 << 20  # memory for the rows of logits that one batch may ask for
 
 Tokens = Sequence[int]
@@ -87,7 +88,7 @@ class PrefixDecoder:
             self._kept.clear()
 
     def score(self, prefix: Tokens, continuations: Sequence[Tokens], deadline: Deadline) -> list[Score]:
-        """The summed log-probability (nats) of each continuation after the prefix, in order; empty continuations give 0.
+        """The summed log-probability (nats) of each continuation after the prefix, in order; empty ones give 0.
 
         Equal to decoding each `prefix + continuation` alone, up to rounding in the last bits of the batch's shape.
         Raises PromptError when prefix and longest continuation exceed the context, ModelTimeout at the deadline.
@@ -102,10 +103,10 @@ class PrefixDecoder:
                 for slot, n in enumerate(chunk)
                 for i, token in enumerate(continuations[n])
             ]
-            rows = _log_softmax(self._decode(entries, deadline))
+            rows = self._decode(entries, deadline)
             following = [t for n in chunk for t in continuations[n][1:]]
             owner = np.repeat(chunk, [max(len(continuations[n]) - 1, 0) for n in chunk])
-            np.add.at(first, owner, rows[np.arange(len(following)), following])
+            np.add.at(first, owner, rows[np.arange(len(following)), following] - _log_normalisers(rows))
             self._shut(len(chunk))
         return [Score(float(s), len(c)) for s, c in zip(first, continuations, strict=True)]
 
@@ -125,7 +126,13 @@ class PrefixDecoder:
             self._shut(len(chunk))
 
     def _extend_chunk(
-        self, kept: _Kept, chunk: list[int], suffixes: Sequence[Tokens], deadline: Deadline, most: int, on_token: OnToken
+        self,
+        kept: _Kept,
+        chunk: list[int],
+        suffixes: Sequence[Tokens],
+        deadline: Deadline,
+        most: int,
+        on_token: OnToken,
     ) -> None:
         entries = [
             (token, len(kept.tokens) + i, KEPT + slot, i == len(suffixes[n]) - 1)
@@ -155,11 +162,12 @@ class PrefixDecoder:
             )
         if longest > self._batch_tokens:
             raise PromptError(
-                f"a continuation takes {longest} tokens, and a batch holds {self._batch_tokens}", "Shorten the item text"
+                f"a continuation takes {longest} tokens, and a batch holds {self._batch_tokens}",
+                "Shorten the item text",
             )
 
     def _chunks(self, texts: Sequence[Tokens], kept: _Kept, spare: int = 0) -> Iterator[list[int]]:
-        """Indices of texts that fit together: at most WIDTH sequences, and the batch's, the rows' and the cells' limits."""
+        """Indices of texts that fit together: at most WIDTH, within the limits of batch, rows and cells."""
         self._evict(self.cells // 4, kept)
         free = self.cells - self._cells_in_use()
         chunk: list[int] = []
@@ -194,7 +202,7 @@ class PrefixDecoder:
             end = min(start + self._batch_tokens, len(prefix))
             entries = [(prefix[i], i, free, i == len(prefix) - 1) for i in range(start, end)]
             logits = self._decode(entries, deadline)
-        kept = _Kept(free, list(prefix), _log_softmax(logits)[0], self._clock)
+        kept = _Kept(free, list(prefix), logits[0] - _log_normalisers(logits)[0], self._clock)
         self._kept.append(kept)
         return kept
 
@@ -219,13 +227,17 @@ class PrefixDecoder:
             llama_cpp.llama_memory_seq_rm(self._memory, KEPT + slot, -1, -1)
 
     def _decode(self, entries: Sequence[Entry], deadline: Deadline) -> Row:
-        """Decode (token, position, sequence, wanted) entries; the logits of the wanted ones, shape (wanted, vocabulary).
+        """Decode (token, position, sequence, wanted) entries; the wanted ones' logits, shape (wanted, vocabulary).
 
         The rows are a view that the next decode overwrites.
         """
         if not entries:
             return np.empty((0, self._vocabulary), dtype=np.float32)
         wanted = self._batch.fill(entries)
+        if wanted > self._max_rows:
+            raise PromptError(
+                f"{wanted} rows of logits were asked for, and a batch gives {self._max_rows}", "Ask for fewer"
+            )
         self._deadline = deadline
         status = llama_cpp.llama_decode(self._context, self._batch.struct)
         if status != 0:
@@ -267,12 +279,17 @@ class _Batch:
         return int(self._wanted[:n].sum())
 
 
-def _log_softmax(logits: Row) -> Row:
-    """Log-probabilities of each row, in nats, as a new array."""
-    shifted = logits - logits.max(axis=-1, keepdims=True) if logits.size else logits.copy()
-    if shifted.size:
-        shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return shifted
+def _log_normalisers(logits: Row) -> Row:
+    """log(sum(exp(logits))) of each row, in nats: what a logit exceeds its log-probability by.
+
+    Taken a few rows at a time, which then stay in the processor's cache.
+    """
+    found = np.empty(len(logits), dtype=np.float32)
+    for start in range(0, len(logits), ROWS_AT_ONCE):
+        rows = logits[start : start + ROWS_AT_ONCE]
+        most = rows.max(axis=1)
+        found[start : start + ROWS_AT_ONCE] = most + np.log(np.exp(rows - most[:, None]).sum(axis=1))
+    return found
 
 
 def _common(a: Tokens, b: Tokens) -> int:

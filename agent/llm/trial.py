@@ -25,7 +25,9 @@ def crashes() -> str | None:
     if tried.returncode == 0:
         return None
     if tried.returncode < 0:
-        return f"llama.cpp crashes on this processor (signal {-tried.returncode}); build it again with: make clean install"
+        return (
+            f"llama.cpp crashes on this processor (signal {-tried.returncode}); build it again with: make clean install"
+        )
     return tried.stderr.strip().splitlines()[-1] if tried.stderr.strip() else f"exit status {tried.returncode}"
 
 

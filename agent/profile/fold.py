@@ -58,7 +58,9 @@ def profile_from(user_id: str, events: Iterable[Event], items: Mapping[str, Item
 def _reaction(item_id: str, acts: list[Event], top_rating: float) -> Reaction:
     explicit = [e for e in acts if e.kind in EXPLICIT]
     decisive = explicit[-1] if explicit else max(acts, key=lambda e: (abs(STRENGTH.get(e.kind, 0.0)), e.at, e.event_id))
-    return Reaction(item_id=item_id, event_id=decisive.event_id, strength=_strength(decisive, top_rating), at=decisive.at)
+    return Reaction(
+        item_id=item_id, event_id=decisive.event_id, strength=_strength(decisive, top_rating), at=decisive.at
+    )
 
 
 def _strength(event: Event, top_rating: float) -> float:

@@ -13,15 +13,15 @@ AVERSION = 0.5  # how much the mean of disliked items is subtracted
 
 
 def recency_weights(strengths: Sequence[float]) -> Vector:
-    """`strength * exp(-DECAY * age)` for strengths given oldest first, the newest having age 0; sums to 1, or is empty."""
+    """`strength * exp(-DECAY * age)` for strengths oldest first, the newest of age 0; sums to 1, or is empty."""
     ages = np.arange(len(strengths) - 1, -1, -1)
     weights = np.asarray(strengths, dtype=np.float32) * np.exp(-DECAY * ages)
     total = weights.sum()
-    return (weights / total if total > 0 else weights).astype(np.float32)
+    return np.asarray(weights / total if total > 0 else weights, dtype=np.float32)
 
 
 def taste_vector(liked: Sequence[Vector], strengths: Sequence[float], disliked: Sequence[Vector] = ()) -> Vector | None:
-    """The recency-weighted mean of liked items' unit vectors, less AVERSION times the mean of disliked ones; unit length.
+    """The recency-weighted mean of liked items' unit vectors, less AVERSION times that of disliked ones; unit length.
 
     Vectors are centred item vectors, `liked` oldest first with its strengths (above 0). None without liked items, or
     where everything cancels out.
@@ -37,4 +37,4 @@ def taste_vector(liked: Sequence[Vector], strengths: Sequence[float], disliked: 
 
 def _units(vectors: Sequence[Vector]) -> Vector:
     stacked = np.stack(vectors).astype(np.float32)
-    return stacked / np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-9)
+    return np.asarray(stacked / np.maximum(np.linalg.norm(stacked, axis=1, keepdims=True), 1e-9), dtype=np.float32)

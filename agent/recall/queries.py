@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from agent.types import Profile, Query, Vector
 
@@ -31,7 +31,7 @@ def queries_for(
     return asked + _similar(profile, vectors, names)
 
 
-def _similar(profile: Profile, vectors: Mapping[str, Vector], names: Mapping[str, str]) -> Sequence[Query]:
+def _similar(profile: Profile, vectors: Mapping[str, Vector], names: Mapping[str, str]) -> list[Query]:
     recent = [r.item_id for r in reversed(profile.liked) if r.item_id in vectors][:SIMILAR]
     return [
         Query(source=f"similar:{i}", why=f"resembles {names[i]}", vector=vectors[i], weight=SIMILAR_WEIGHT)

@@ -41,7 +41,7 @@ class Likelihood:
     ) -> Ranking:
         """One score per candidate, in nats, higher is better; see `Reranker.rank`. Oldest history first.
 
-        With neither history nor wish there is nothing to go by: all scores are equal. Degrades, never raises ModelError.
+        With neither history nor wish there is nothing to go by: all scores equal. Degrades, never raises ModelError.
         """
         prompts = {self._prompt.name: self._prompt.fingerprint}
         if not candidates or not (history or wish):
