@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -40,6 +40,7 @@ class Parts:
         self._progress = progress
         self._told = told
         self._open = ExitStack()
+        self._explainers: dict[Model | None, Explainer] = {}
 
     def close(self) -> None:
         """Close what was opened. Calling it twice is harmless."""
@@ -162,18 +163,16 @@ class Parts:
         """The ranker over the catalogue, without a model."""
         return Ranker(self.fresh_index, self.embedder, self.weights, self.tag_rates)
 
-    @cached_property
-    def explainer(self) -> Explainer:
-        """Rationales with the model."""
-        return self._explainer(self.model)
+    def explainer(self, model: Model | None) -> Explainer:
+        """Rationales, with a model or without, by the catalogue's tags; made once for each."""
+        if model not in self._explainers:
+            self._explainers[model] = self._explainer(model, self.tag_rates)
+        return self._explainers[model]
 
-    @cached_property
-    def plain_explainer(self) -> Explainer:
-        """Rationales without a model."""
-        return self._explainer(None)
+    def explainer_over(self, items: Iterable[Item], model: Model | None) -> Explainer:
+        """Rationales where these items stand for the catalogue."""
+        return self._explainer(model, {tag for item in items for tag in item.tags})
 
-    def _explainer(self, model: Model | None) -> Explainer:
+    def _explainer(self, model: Model | None, tags: Collection[str]) -> Explainer:
         s = self.settings
-        return Explainer(
-            model, language=s.language, noun=s.noun, writer=s.explain.writer, vocabulary=self.tag_rates.keys()
-        )
+        return Explainer(model, language=s.language, noun=s.noun, writer=s.explain.writer, vocabulary=tags)

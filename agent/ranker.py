@@ -170,13 +170,14 @@ def _places(candidates: Sequence[Item], stages: Stages, final: Sequence[float]) 
     ids = [item.item_id for item in candidates]
     ranks = {stage: _ranks(scores, ids) for stage, scores in stages.items()}
 
-    def path(n: int) -> tuple[Step, ...]:
-        return tuple(
+    paths = [
+        tuple(
             Step(stage=stage, source=source, score=float(scores[n]), rank=ranks[stage, source][n])
             for (stage, source), scores in stages.items()
         )
-
-    return tuple(Place(candidates[n], float(final[n]), path(n)) for n in order(final, ids))
+        for n in range(len(ids))
+    ]
+    return tuple(Place(candidates[n], float(final[n]), paths[n]) for n in order(final, ids))
 
 
 def _ranks(scores: Sequence[float], ids: Sequence[str]) -> dict[int, int]:

@@ -13,15 +13,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from agent.deadline import Deadline
 from agent.embed.base import Embedder
-from agent.errors import ModelError
 from agent.llm.base import Model
 from agent.parts import Parts, Progress, Told
 from agent.ranker import Ranker, Taste
 from agent.recall.where import parse_where
-from agent.rerank.base import Reranker
 from agent.settings import Settings, load_settings
 from agent.slates import Stopwatch, one_of, slate_of, unranked
-from agent.stages import Person, items_of, person_from, person_with, recall
+from agent.stages import explained, items_of, make_ready, person_from, person_with, ranker_of, recall, reranker_of
 from agent.store import Forgotten, Store
 from agent.types import Degradation, Event, EventKind, Item, Profile, Slate
 
@@ -154,16 +152,16 @@ class Recommender:
         Nobody is unknown: without events and wish the most popular items come. Raises NotFound for an empty catalogue.
         """
         passes = parse_where(where) if where else None
-        self._make_ready(llm)
+        make_ready(self.parts, llm)
         deadline, watch = Deadline(timeout_s or self.settings.model.timeout_s), Stopwatch()
         person = person_from(self.parts.store, user_id)
         candidates = recall(self.parts, person, wish, passes, k)
         watch.lap("recall")
-        ranker, degraded = self._ranker(llm)
+        ranker, degraded = ranker_of(self.parts, llm)
         ranked = ranker.rank(person.taste, items_of(self.parts.store, candidates), wish, deadline)
         watch.lap("rank")
         slate = slate_of(user_id, ranked, k=k, wish=wish, candidates=candidates, degraded=degraded)
-        slate = watch.on(self._explained(slate, person, llm, deadline))
+        slate = watch.on(explained(self.parts, slate, person, deadline, llm=llm))
         self._remember(slate)
         return slate
 
@@ -179,16 +177,16 @@ class Recommender:
         person, deadline = person_from(self.parts.store, user_id), self._deadline()
         candidates = recall(self.parts, person, None, None, 1)
         others = [other for other in items_of(self.parts.store, candidates) if other.item_id != item.item_id]
-        ranker, degraded = self._ranker(llm=True)
+        ranker, degraded = ranker_of(self.parts, True)
         ranked = ranker.rank(person.taste, [*others, item], None, deadline)
         whole = slate_of(user_id, ranked, k=len(others) + 1, candidates=candidates, degraded=degraded)
-        return self._explained(one_of(whole, item.item_id) or whole, person, True, deadline)
+        return explained(self.parts, one_of(whole, item.item_id) or whole, person, deadline)
 
     def explain(self, user_id: str, titles: Sequence[str], *, wish: str | None = None, llm: bool = True) -> Slate:
         """Reasons for items that anyone chose, in the order given, by titles or item ids."""
         items = list({item.item_id: item for item in map(self.find, titles)}.values())
         person = person_from(self.parts.store, user_id)
-        return self._explained(unranked(user_id, items, wish), person, llm, self._deadline())
+        return explained(self.parts, unranked(user_id, items, wish), person, self._deadline(), llm=llm)
 
     def rank(
         self,
@@ -208,7 +206,8 @@ class Recommender:
         given = any(isinstance(entry, Item) for entry in (*history, *candidates))
         liked, pool = ([e if isinstance(e, Item) else self.find(e) for e in part] for part in (history, candidates))
         pool = list({item.item_id: item for item in pool}.values())
-        ranker, degraded = self.ranker_over([*liked, *pool], llm=llm) if given else self._ranker(llm)
+        over = [*liked, *pool]
+        ranker, degraded = self.ranker_over(over, llm=llm) if given else ranker_of(self.parts, llm)
         return slate_of(
             "", ranker.rank(Taste.of(liked), pool, wish, deadline), k=len(pool), wish=wish, degraded=degraded
         )
@@ -221,7 +220,7 @@ class Recommender:
         Evidence of kind `event` names the place in the history, as `history-1`, `history-2`, ...
         """
         slate = unranked("", list({item.item_id: item for item in items}.values()), wish)
-        return self._explained(slate, person_with(history), llm, self._deadline())
+        return explained(self.parts, slate, person_with(history), self._deadline(), llm=llm, over=[*history, *items])
 
     # The catalogue
 
@@ -252,49 +251,12 @@ class Recommender:
             "language": settings.language,
         }
 
-    # The stages
-
-    def _make_ready(self, llm: bool) -> None:
-        """Bring index and model up, which the first request alone must wait for: no deadline runs meanwhile."""
-        _ = self.parts.fresh_index
-        self._reranker(llm)
+    # Its own parts, for those who build on them
 
     def ranker_over(self, items: Sequence[Item], *, llm: bool = True) -> tuple[Ranker, tuple[Degradation, ...]]:
         """A ranker whose catalogue is these items, embedded in memory; and why it has no model, if that failed."""
-        reranker, degraded = self._reranker(llm)
+        reranker, degraded = reranker_of(self.parts, llm)
         return Ranker.over(items, self.parts.embedder, self.parts.weights, reranker), degraded
-
-    def _ranker(self, llm: bool) -> tuple[Ranker, tuple[Degradation, ...]]:
-        reranker, degraded = self._reranker(llm)
-        return (self.parts.ranker if reranker else self.parts.plain_ranker), degraded
-
-    def _reranker(self, llm: bool) -> tuple[Reranker | None, tuple[Degradation, ...]]:
-        """The strategy on the model or, where the model fails, none and the reason."""
-        try:
-            return (self.parts.reranker if llm else None), ()
-        except ModelError as error:
-            return None, (Degradation(stage="model", reason=str(error)),)
-
-    def _explained(self, slate: Slate, person: Person, llm: bool, deadline: Deadline) -> Slate:
-        """The slate with a rationale for every item."""
-        degraded = slate.degraded
-        try:
-            explainer = self.parts.explainer if llm else self.parts.plain_explainer
-        except ModelError as error:
-            explainer = self.parts.plain_explainer
-            if not any(d.stage == "model" for d in degraded):
-                degraded = (*degraded, Degradation(stage="model", reason=str(error)))
-        items = [r.item for r in slate]
-        told = explainer.explain(person.profile, person.known, items, slate.wish, deadline, events=person.events)
-        return slate.model_copy(
-            update={
-                "recommendations": tuple(
-                    r.model_copy(update={"rationale": why}) for r, why in zip(slate, told.rationales, strict=True)
-                ),
-                "degraded": (*degraded, *told.degraded),
-                "prompts": {**slate.prompts, **told.prompts},
-            }
-        )
 
     def _deadline(self) -> Deadline:
         return Deadline(self.settings.model.timeout_s)

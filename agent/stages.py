@@ -1,22 +1,26 @@
-"""The first stages of the path, as far as they need store and index: who is asking, and what recall finds for them."""
+"""The stages of the path that need the parts: who is asking, what recall finds, who ranks it, and the reasons."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from agent.deadline import Deadline
+from agent.errors import ModelError
 from agent.parts import Parts
 from agent.profile.fold import profile_from
 from agent.profile.taste import taste_vector
-from agent.ranker import Taste
+from agent.ranker import Ranker, Taste
 from agent.recall.fuse import fuse
 from agent.recall.queries import queries_for
 from agent.recall.where import Where
+from agent.rerank.base import Reranker
 from agent.store import Store
-from agent.types import Candidate, Event, EventKind, Item, Profile, Query, Reaction, Vector
+from agent.types import Candidate, Degradation, Event, EventKind, Item, Profile, Query, Reaction, Slate, Vector
 
 
 @dataclass(frozen=True)
@@ -83,6 +87,64 @@ def recall(parts: Parts, person: Person, wish: str | None, where: Where | None, 
     if len(found) < wanted:
         found += _popular(parts.store, wanted - len(found), where, seen | {c.item_id for c in found}, after=len(found))
     return found
+
+
+def make_ready(parts: Parts, llm: bool) -> None:
+    """Bring index and model up, side by side: what the first request alone must wait for, before its time runs.
+
+    Raises as the parts do; a model that fails is left for `ranker_of` to report.
+    """
+    _ = parts.cache  # both sides use it
+    with ThreadPoolExecutor(1, thread_name_prefix="opening") as aside:
+        opening = aside.submit(reranker_of, parts, llm)
+        _ = parts.fresh_index, parts.tag_rates
+        opening.result()
+
+
+def reranker_of(parts: Parts, llm: bool) -> tuple[Reranker | None, tuple[Degradation, ...]]:
+    """The strategy on the model or, where the model fails, none and the reason."""
+    try:
+        return (parts.reranker if llm else None), ()
+    except ModelError as error:
+        return None, (Degradation(stage="model", reason=str(error)),)
+
+
+def ranker_of(parts: Parts, llm: bool) -> tuple[Ranker, tuple[Degradation, ...]]:
+    """The ranker over the catalogue, with the model or, where that fails, without it and the reason."""
+    reranker, degraded = reranker_of(parts, llm)
+    return (parts.ranker if reranker else parts.plain_ranker), degraded
+
+
+def explained(
+    parts: Parts,
+    slate: Slate,
+    person: Person,
+    deadline: Deadline,
+    *,
+    llm: bool = True,
+    over: Sequence[Item] | None = None,
+) -> Slate:
+    """The slate with a rationale for every item. `over` are items to stand for the catalogue."""
+    degraded = slate.degraded
+    try:
+        model = parts.model if llm else None
+    except ModelError as error:
+        model = None
+        if not any(d.stage == "model" for d in degraded):
+            degraded = (*degraded, Degradation(stage="model", reason=str(error)))
+    explainer = parts.explainer_over(over, model) if over is not None else parts.explainer(model)
+    items = [r.item for r in slate]
+    told = explainer.explain(person.profile, person.known, items, slate.wish, deadline, events=person.events)
+    recommendations = tuple(
+        r.model_copy(update={"rationale": why}) for r, why in zip(slate, told.rationales, strict=True)
+    )
+    return slate.model_copy(
+        update={
+            "recommendations": recommendations,
+            "degraded": (*degraded, *told.degraded),
+            "prompts": {**slate.prompts, **told.prompts},
+        }
+    )
 
 
 def items_of(store: Store, candidates: Iterable[Candidate]) -> list[Item]:

@@ -1,5 +1,6 @@
 import random
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,14 @@ def test_many_prefixes_in_turn_stay_exact(llama: Llama) -> None:
     again = [scores(llama, head, LINES[:3]) for head in reversed(heads)][::-1]
     for a, b in zip(first, again, strict=True):
         assert a == pytest.approx(b, abs=TOLERANCE)
+
+
+def test_a_small_context_is_used_to_the_last_cell(llama: Llama) -> None:
+    head, lines = PREFIX + " and so on" * 60, [" word" * 200 + f" {n}" for n in range(3)]
+    with closing(Llama(llama.path, name="small", sha256=llama.fingerprint, context_tokens=512)) as small:
+        scores(small, "Another prefix that takes room" * 20, LINES[:2])
+        found = scores(small, head, lines)
+    assert found == pytest.approx(scores(llama, head, lines), abs=TOLERANCE * 12)
 
 
 def test_equal_lines_get_equal_scores_and_nothing_gets_nothing(llama: Llama) -> None:

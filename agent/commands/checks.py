@@ -145,6 +145,15 @@ def _embedder(recommender: Recommender) -> Iterator[Check]:
 
 
 def _model(recommender: Recommender) -> Iterator[Check]:
+    from agent.llm.trial import crashes
+
+    reference = recommender.settings.model.reference
+    if not reference.startswith("openai:"):
+        reason = crashes(reference)
+        if reason:
+            yield Check("llama.cpp", "fail", reason)
+            return
+        yield Check("llama.cpp", "ok", f"decodes {reference} on this processor")
     model = recommender.model
     facts = getattr(model, "facts", {})
     if facts:

@@ -168,7 +168,7 @@ class PrefixDecoder:
 
     def _chunks(self, texts: Sequence[Tokens], kept: _Kept, spare: int = 0) -> Iterator[list[int]]:
         """Indices of texts that fit together: at most WIDTH, within the limits of batch, rows and cells."""
-        self._evict(self.cells // 4, kept)
+        self._evict(max(self.cells // 4, spare + max((len(t) for t in texts), default=0)), kept)
         free = self.cells - self._cells_in_use()
         chunk: list[int] = []
         tokens = cells = 0
@@ -294,9 +294,4 @@ def _log_normalisers(logits: Row) -> Row:
 
 def _common(a: Tokens, b: Tokens) -> int:
     """The length of the longest common beginning."""
-    n = 0
-    for x, y in zip(a, b, strict=False):
-        if x != y:
-            break
-        n += 1
-    return n
+    return next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

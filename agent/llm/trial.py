@@ -1,4 +1,4 @@
-"""Tries llama.cpp on this processor: `python -m agent.llm.trial` loads the default model and decodes a few tokens.
+"""Tries llama.cpp on this processor: `python -m agent.llm.trial [REFERENCE]` loads a model and decodes a few tokens.
 
 A library built for another processor, or miscompiled, kills the process that calls it; run as a child, this shows it.
 Exit status 0 is all well, 1 a reason in one line, a signal a crash.
@@ -14,11 +14,15 @@ from agent.errors import PalateError
 TIMEOUT_S = 120.0
 
 
-def crashes() -> str | None:
-    """Why llama.cpp does not run here, tried in a child process; None where it does."""
+def crashes(reference: str) -> str | None:
+    """Why llama.cpp does not run that model here, tried in a child process; None where it does."""
     try:
         tried = subprocess.run(
-            [sys.executable, "-m", "agent.llm.trial"], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
+            [sys.executable, "-m", "agent.llm.trial", reference],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return f"llama.cpp did not decode a few tokens in {TIMEOUT_S:g} s"
@@ -32,13 +36,13 @@ def crashes() -> str | None:
 
 
 def main() -> int:
-    """Decode a few tokens with the default model."""
+    """Decode a few tokens with the model named, or with the default one."""
     from agent.deadline import Deadline
     from agent.llm.registry import open_model
     from agent.settings import Settings
 
     try:
-        model = open_model(Settings())
+        model = open_model(Settings.model_validate({"model": {"reference": sys.argv[1]}} if sys.argv[1:] else {}))
         score = model.score("One, two,", [" three"], Deadline(TIMEOUT_S))[0]
         model.close()
     except PalateError as error:
