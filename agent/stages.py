@@ -158,11 +158,11 @@ def _queries(parts: Parts, person: Person, wish: str | None) -> list[Query]:
     profile = person.profile
     vectors = parts.fresh_index.vectors([r.item_id for r in (*profile.liked, *profile.disliked)])
 
-    def rows(reactions: Sequence[Reaction]) -> list[Vector]:
+    def _rows(reactions: Sequence[Reaction]) -> list[Vector]:
         return [vectors[r.item_id] for r in reactions if r.item_id in vectors]
 
     strengths = [r.strength for r in profile.liked if r.item_id in vectors]
-    taste = taste_vector(rows(profile.liked), strengths, rows(profile.disliked))
+    taste = taste_vector(_rows(profile.liked), strengths, _rows(profile.disliked))
     return queries_for(profile, wish, taste, vectors, {i: item.name for i, item in person.known.items()})
 
 

@@ -127,14 +127,14 @@ def available(folder: Path = FOLDER) -> list[str]:
 
 @lru_cache(maxsize=64)
 def _compiled(text: str, control_tokens: tuple[str, ...]) -> jinja2.Template:
-    def finalize(value: object) -> object:
+    def _neutral(value: object) -> object:
         return neutralise(value, control_tokens) if isinstance(value, str) else value
 
     environment = ImmutableSandboxedEnvironment(
         undefined=jinja2.StrictUndefined,
         autoescape=False,
         keep_trailing_newline=False,
-        finalize=finalize,
+        finalize=_neutral,
     )
     try:
         return environment.from_string(text)
