@@ -122,8 +122,7 @@ def test_a_passage_says_the_most_telling_first() -> None:
         },
     )
     assert passage_of(film) == (
-        "Toy Story (1995). Animation, Comedy. Directed by John Lasseter. With Tom Hanks, Tim Allen. "
-        "Country: USA. Toys come to life!"
+        "Toy Story (1995). Animation, Comedy. Directed by John Lasseter. With Tom Hanks, Tim Allen. Toys come to life!"
     )
     assert passage_of(film, max_chars=30) == "Toy Story (1995). Animation,"
     assert passage_of(Item(item_id="1", title="Why?")) == "Why?"

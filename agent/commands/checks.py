@@ -153,7 +153,6 @@ def _model(recommender: Recommender) -> Iterator[Check]:
         if reason:
             yield Check("llama.cpp", "fail", reason)
             return
-        yield Check("llama.cpp", "ok", f"decodes {reference} on this processor")
     model = recommender.model
     facts = getattr(model, "facts", {})
     if facts:
