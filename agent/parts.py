@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from agent.cache import Cache
 from agent.embed.base import Embedder
-from agent.errors import ConfigError, NotFound
+from agent.errors import ConfigError, ModelError, NotFound
 from agent.explain.rationale import Explainer
 from agent.llm.base import Model
+from agent.once import forget, forget_all, once
 from agent.ranker import Ranker
 from agent.recall.signals import tag_rates
 from agent.rerank.base import Reranker
@@ -40,30 +40,39 @@ class Parts:
         self._progress = progress
         self._told = told
         self._open = ExitStack()
+        self._closed = False
         self._explainers: dict[Model | None, Explainer] = {}
 
     def close(self) -> None:
-        """Close what was opened. Calling it twice is harmless."""
+        """Close what was opened; nothing opens again. Calling it twice is harmless."""
+        self._closed = True
         self._open.close()
+        forget_all(self)
 
-    @cached_property
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ConfigError("this recommender is closed", "Open another one: Recommender.open()")
+
+    @once
     def store(self) -> Store:
         """Items, events and conversations."""
+        self._check_open()
         return self._open.enter_context(Store.open(self.settings.folder))
 
-    @cached_property
+    @once
     def cache(self) -> Cache:
         """Values that can be computed again: vectors of texts, unconditional scores."""
+        self._check_open()
         return self._open.enter_context(Cache(self.settings.cache_folder / "cache.sqlite"))
 
-    @cached_property
+    @once
     def embedder(self) -> Embedder:
         """Texts to vectors."""
         from agent.embed.e5 import E5
 
         return E5(self.cache)
 
-    @cached_property
+    @once
     def index(self) -> Index:
         """The vector index as it lies on disk, its folder locked for this process."""
         from agent.recall.index import Index
@@ -77,62 +86,68 @@ class Parts:
         self._open.callback(index.close)
         return index
 
-    @cached_property
+    @once
     def fresh_index(self) -> Index:
         """The vector index, brought up to date with the catalogue. Raises NotFound when the catalogue is empty."""
-        if not self.items:
-            raise NotFound("the catalogue is empty", "Load one with: palate load FILE")
+        self.require_items()
         self.sync_index()
         return self.index
+
+    def require_items(self) -> None:
+        """Do nothing where there are items. Raises NotFound when the catalogue is empty."""
+        if not self.store.count_items():
+            raise NotFound("the catalogue is empty", "Load one with: palate load FILE")
 
     def sync_index(self, *, rebuild: bool = False) -> SyncReport:
         """Make the vector index equal the catalogue; what was done."""
         return self.index.sync(self.items, rebuild=rebuild, progress=self._progress)
 
-    @cached_property
+    @once
     def items(self) -> list[Item]:
         """The whole catalogue."""
         return self.store.items()
 
     def catalogue_changed(self) -> None:
         """Forget what was derived from the catalogue, so that it is derived anew when next needed."""
-        for name in (
-            "items",
-            "fresh_index",
-            "titles",
-            "tag_rates",
-            "ranker",
-            "plain_ranker",
-            "explainer",
-            "plain_explainer",
-        ):
-            self.__dict__.pop(name, None)
+        forget(self, "items", "fresh_index", "titles", "tag_rates", "ranker", "plain_ranker")
+        self._explainers.clear()
 
-    @cached_property
+    @property
     def model(self) -> Model:
-        """The language model of the settings. Raises ModelError and ConfigError."""
+        """The language model of the settings. Raises ModelError and ConfigError; a failure is not tried twice."""
+        opened = self._opened_model
+        if isinstance(opened, ModelError):
+            raise opened
+        return opened
+
+    @once
+    def _opened_model(self) -> Model | ModelError:
         from agent.llm.registry import open_model
 
-        model = open_model(self.settings, progress=self._told)
+        self._check_open()
+        try:
+            model = open_model(self.settings, progress=self._told)
+        except ModelError as error:
+            return error
         self._open.callback(model.close)
         return model
 
-    @cached_property
+    @once
     def titles(self) -> Titles:
         """Titles of the catalogue to items."""
         return Titles(self.items)
 
-    @cached_property
+    @once
     def tag_rates(self) -> Mapping[str, float]:
         """How common each tag is in the catalogue."""
         return tag_rates(self.items)
 
-    @cached_property
+    @once
     def weights(self) -> Weights:
         """The weights of prior and blend."""
         return load_weights(self.settings.rerank.weights)
 
-    @cached_property
+    @once
     def reranker(self) -> Reranker:
         """The strategy of the settings, on the model. Raises as `model` does, ConfigError if it cannot do it."""
         import prompts
@@ -153,12 +168,12 @@ class Parts:
 
         return Listwise(model, prompt, noun=settings.noun)
 
-    @cached_property
+    @once
     def ranker(self) -> Ranker:
         """The ranker over the catalogue, with the model."""
         return Ranker(self.fresh_index, self.embedder, self.weights, self.tag_rates, self.reranker)
 
-    @cached_property
+    @once
     def plain_ranker(self) -> Ranker:
         """The ranker over the catalogue, without a model."""
         return Ranker(self.fresh_index, self.embedder, self.weights, self.tag_rates)

@@ -13,7 +13,7 @@ from agent.deadline import Deadline
 from agent.embed.base import Embedder
 from agent.embed.passage import passage_of
 from agent.profile.taste import recency_weights, taste_vector
-from agent.recall.signals import cosine, tag_affinity, tag_rates, year_closeness
+from agent.recall.signals import cosine, tag_affinity, tag_rates, tags_named, year_closeness
 from agent.rerank.base import Ranking, Reranker
 from agent.rerank.blend import blend, order
 from agent.rerank.weights import Weights
@@ -139,7 +139,7 @@ class Ranker:
         return replace(ranking, scores=tuple(scores))
 
     def signals(self, taste: Taste, candidates: Sequence[Item], wish: str | None) -> Signals:
-        """The prior's signals, one number per candidate each: taste, tags, year, and wish where there is one.
+        """The prior's signals, one number per candidate each: taste, tags, year; wish and wish_tags with a wish.
 
         For someone of whom nothing is known, popularity alone. Empty without candidates.
         """
@@ -163,6 +163,7 @@ class Ranker:
             signals["year"] = year_closeness(taste.liked, weights, candidates)
         if wish:
             signals["wish"] = cosine(self._vectors.centre(self._embedder.queries([wish]))[0], rows)
+            signals["wish_tags"] = tags_named(wish, candidates, self._rates)
         return signals or {"popularity": [item.popularity or 0.0 for item in candidates]}
 
 

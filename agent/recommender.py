@@ -11,21 +11,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from agent.catalogue.report import forget_refused
 from agent.deadline import Deadline
 from agent.embed.base import Embedder
+from agent.errors import ConfigError, StoreError
 from agent.llm.base import Model
 from agent.parts import Parts, Progress, Told
 from agent.ranker import Ranker, Taste
 from agent.recall.where import parse_where
 from agent.settings import Settings, load_settings
-from agent.slates import Stopwatch, one_of, slate_of, unranked
-from agent.stages import explained, items_of, make_ready, person_from, person_with, ranker_of, recall, reranker_of
+from agent.slates import Stopwatch, distinct, kept_slate, listed, one_of, slate_of, unranked
+from agent.stages import explained, items_of, make_ready, person_from, person_with, ranker_of, recall, reranker_of, said
 from agent.store import Forgotten, Store
 from agent.types import Degradation, Event, EventKind, Item, Profile, Slate
 
 if TYPE_CHECKING:
     from agent.recall.index import Index
     from agent.recall.vector_index import SyncReport
+
+TURNS_LOOKED_AT = 200  # how far back `why` looks for a slate
 
 
 class Recommender:
@@ -87,30 +91,33 @@ class Recommender:
 
     # What people do and say
 
-    def find(self, title: str) -> Item:
-        """The item of a title or an item id. Raises NotFound with the nearest titles, Ambiguous with the choices."""
-        return self.parts.titles.find(title)
+    def find(self, title: str | Item) -> Item:
+        """The item of a title or an item id; an Item is itself. Raises NotFound with the nearest titles, Ambiguous."""
+        return title if isinstance(title, Item) else self.parts.titles.find(title)
 
     def tell(
         self,
         user_id: str,
         *,
-        likes: Sequence[str] = (),
-        dislikes: Sequence[str] = (),
-        seen: Sequence[str] = (),
+        likes: Sequence[str | Item] = (),
+        dislikes: Sequence[str | Item] = (),
+        seen: Sequence[str | Item] = (),
         ratings: Mapping[str, float] | None = None,
         at: datetime | None = None,
     ) -> list[Event]:
-        """Record what a person likes, dislikes, saw and rated, by titles or item ids; the events written.
+        """Record what a person likes, dislikes, saw and rated (1 to 5), by titles or item ids; the events written.
 
         All titles are found before anything is written. Within one call, later acts count as newer by a microsecond.
-        Raises NotFound and Ambiguous.
+        Raises NotFound, Ambiguous, ConfigError.
         """
+        for title, rating in (ratings or {}).items():
+            if not 1 <= rating <= 5:
+                raise ConfigError(f"{title!r} is rated {rating:g}", "A rating is a number from 1 to 5")
         acts = [
-            *((EventKind.VIEW, title, None) for title in seen),
-            *((EventKind.DISLIKE, title, None) for title in dislikes),
+            *((EventKind.VIEW, title, None) for title in listed("seen", seen)),
+            *((EventKind.DISLIKE, title, None) for title in listed("dislikes", dislikes)),
             *((EventKind.RATE, title, value) for title, value in (ratings or {}).items()),
-            *((EventKind.LIKE, title, None) for title in likes),
+            *((EventKind.LIKE, title, None) for title in listed("likes", likes)),
         ]
         now = at or datetime.now(UTC)
         events = [
@@ -131,7 +138,8 @@ class Recommender:
         return person_from(self.parts.store, user_id).profile
 
     def forget(self, user_id: str) -> Forgotten:
-        """Erase everything about a person; how much there was."""
+        """Erase everything about a person, the refused rows that name them included; how much there was."""
+        forget_refused(self.settings.folder / "refused", user_id)
         return self.parts.store.forget(user_id)
 
     # What they would like next
@@ -148,13 +156,16 @@ class Recommender:
     ) -> Slate:
         """Up to k items the person has not seen, best first, with reasons; `wish` is what they are in the mood for.
 
-        `where` keeps items that pass a test such as `year>=1990 and tags=Comedy`. Without `llm`, the order is recall's.
-        Nobody is unknown: without events and wish the most popular items come. Raises NotFound for an empty catalogue.
+        `where` keeps items that pass a test such as `year>=1990 and tags=Comedy`. Without `llm`, the prior orders them.
+        Without a wish, someone who liked nothing yet is taken at their last one. Nobody is unknown: without events and
+        wish the most popular items come. Raises NotFound for an empty catalogue, ConfigError.
         """
+        if k < 1:
+            raise ConfigError(f"k is {k}", "Ask for at least one recommendation")
         passes = parse_where(where) if where else None
-        make_ready(self.parts, llm)
-        deadline, watch = Deadline(timeout_s or self.settings.model.timeout_s), Stopwatch()
+        deadline, watch = self._begin(llm, timeout_s), Stopwatch()
         person = person_from(self.parts.store, user_id)
+        wish = person.wish(wish)
         candidates = recall(self.parts, person, wish, passes, k)
         watch.lap("recall")
         ranker, degraded = ranker_of(self.parts, llm)
@@ -162,31 +173,32 @@ class Recommender:
         watch.lap("rank")
         slate = slate_of(user_id, ranked, k=k, wish=wish, candidates=candidates, degraded=degraded)
         slate = watch.on(explained(self.parts, slate, person, deadline, llm=llm))
-        self._remember(slate)
-        return slate
+        return self._remembered(slate)
 
-    def why(self, user_id: str, title: str) -> Slate:
+    def why(self, user_id: str, title: str | Item) -> Slate:
         """The whole path of one item, alone in a slate: from the person's newest slate with it, else computed now.
 
         The path ends with the place the item had. Raises NotFound and Ambiguous for the title.
         """
         item = self.find(title)
-        for turn in reversed(self.parts.store.turns_of(user_id)):
-            if turn.role == "assistant" and (slate := one_of(Slate.model_validate_json(turn.content), item.item_id)):
+        for turn in reversed(self.parts.store.turns_of(user_id, limit=TURNS_LOOKED_AT)):
+            if turn.role == "assistant" and (slate := one_of(kept_slate(turn.content), item.item_id)):
                 return slate
-        person, deadline = person_from(self.parts.store, user_id), self._deadline()
-        candidates = recall(self.parts, person, None, None, 1)
+        deadline, person = self._begin(), person_from(self.parts.store, user_id)
+        candidates = recall(self.parts, person, person.wish(None), None, 1)
         others = [other for other in items_of(self.parts.store, candidates) if other.item_id != item.item_id]
         ranker, degraded = ranker_of(self.parts, True)
-        ranked = ranker.rank(person.taste, [*others, item], None, deadline)
+        ranked = ranker.rank(person.taste, [*others, item], person.wish(None), deadline)
         whole = slate_of(user_id, ranked, k=len(others) + 1, candidates=candidates, degraded=degraded)
         return explained(self.parts, one_of(whole, item.item_id) or whole, person, deadline)
 
-    def explain(self, user_id: str, titles: Sequence[str], *, wish: str | None = None, llm: bool = True) -> Slate:
+    def explain(
+        self, user_id: str, titles: Sequence[str | Item], *, wish: str | None = None, llm: bool = True
+    ) -> Slate:
         """Reasons for items that anyone chose, in the order given, by titles or item ids."""
-        items = list({item.item_id: item for item in map(self.find, titles)}.values())
-        person = person_from(self.parts.store, user_id)
-        return explained(self.parts, unranked(user_id, items, wish), person, self._deadline(), llm=llm)
+        items = distinct(map(self.find, listed("titles", titles)))
+        deadline, person = self._begin(llm), person_from(self.parts.store, user_id)
+        return explained(self.parts, unranked(user_id, items, said(wish)), person, deadline, llm=llm)
 
     def rank(
         self,
@@ -202,15 +214,27 @@ class Recommender:
         `history` is what the person liked, oldest first. Titles and ids are found in the catalogue; as soon as one Item
         is given, all are taken as they are and the catalogue is not needed. Raises NotFound, Ambiguous.
         """
-        deadline = Deadline(timeout_s or self.settings.model.timeout_s)
         given = any(isinstance(entry, Item) for entry in (*history, *candidates))
-        liked, pool = ([e if isinstance(e, Item) else self.find(e) for e in part] for part in (history, candidates))
-        pool = list({item.item_id: item for item in pool}.values())
+        liked = [self.find(entry) for entry in listed("history", history)]
+        pool = distinct(map(self.find, listed("candidates", candidates)))
+        deadline = self._begin(llm, timeout_s, catalogue=not given)
         over = [*liked, *pool]
         ranker, degraded = self.ranker_over(over, llm=llm) if given else ranker_of(self.parts, llm)
-        return slate_of(
-            "", ranker.rank(Taste.of(liked), pool, wish, deadline), k=len(pool), wish=wish, degraded=degraded
-        )
+        ranked = ranker.rank(Taste.of(liked), pool, said(wish), deadline)
+        return slate_of("", ranked, k=len(pool), wish=said(wish), degraded=degraded)
+
+    def rank_for(
+        self, user_id: str, candidates: Sequence[str | Item], wish: str | None = None, *, llm: bool = True
+    ) -> Slate:
+        """The reranker alone, for a known person: all candidates in order, with scores and paths, no reasons.
+
+        Raises NotFound, Ambiguous.
+        """
+        pool = distinct(map(self.find, listed("candidates", candidates)))
+        deadline, person = self._begin(llm), person_from(self.parts.store, user_id)
+        ranker, degraded = ranker_of(self.parts, llm)
+        ranked = ranker.rank(person.taste, pool, person.wish(wish), deadline)
+        return slate_of(user_id, ranked, k=len(pool), wish=person.wish(wish), degraded=degraded)
 
     def explain_items(
         self, history: Sequence[Item], items: Sequence[Item], wish: str | None = None, *, llm: bool = True
@@ -219,8 +243,9 @@ class Recommender:
 
         Evidence of kind `event` names the place in the history, as `history-1`, `history-2`, ...
         """
-        slate = unranked("", list({item.item_id: item for item in items}.values()), wish)
-        return explained(self.parts, slate, person_with(history), self._deadline(), llm=llm, over=[*history, *items])
+        slate = unranked("", distinct(items), said(wish))
+        deadline = self._begin(llm, catalogue=False)
+        return explained(self.parts, slate, person_with(history), deadline, llm=llm, over=[*history, *items])
 
     # The catalogue
 
@@ -258,12 +283,22 @@ class Recommender:
         reranker, degraded = reranker_of(self.parts, llm)
         return Ranker.over(items, self.parts.embedder, self.parts.weights, reranker), degraded
 
-    def _deadline(self) -> Deadline:
-        return Deadline(self.settings.model.timeout_s)
+    def _begin(self, llm: bool = True, timeout_s: float | None = None, *, catalogue: bool = True) -> Deadline:
+        """The time a request has, which runs once the parts it needs are open."""
+        time_s = self.settings.model.timeout_s if timeout_s is None else timeout_s
+        if not time_s > 0:
+            raise ConfigError(f"timeout_s is {time_s:g}", "Give a request some time, such as 5")
+        make_ready(self.parts, llm, catalogue=catalogue)
+        return Deadline(time_s)
 
-    def _remember(self, slate: Slate) -> None:
-        """Keep the slate as a turn of a conversation, so that `why` can answer from what was said."""
+    def _remembered(self, slate: Slate) -> Slate:
+        """The slate, kept as a turn of a conversation so that `why` can answer from it; if it cannot be, it says so."""
         conversation = uuid.uuid4().hex
-        if slate.wish:
-            self.parts.store.add_turn(slate.user_id, conversation, "user", slate.wish)
-        self.parts.store.add_turn(slate.user_id, conversation, "assistant", slate.model_dump_json())
+        try:
+            if slate.wish:
+                self.parts.store.add_turn(slate.user_id, conversation, "user", slate.wish)
+            self.parts.store.add_turn(slate.user_id, conversation, "assistant", slate.model_dump_json())
+        except StoreError as error:
+            lost = Degradation(stage="store", reason=f"this answer was not kept: {error}")
+            return slate.model_copy(update={"degraded": (*slate.degraded, lost)})
+        return slate

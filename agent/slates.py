@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from pydantic import ValidationError
+
+from agent.errors import ConfigError
 from agent.ranker import Order
 from agent.types import Candidate, Degradation, Item, Recommendation, Slate, Step
 
@@ -45,13 +48,33 @@ def unranked(user_id: str, items: Sequence[Item], wish: str | None) -> Slate:
     return Slate(user_id=user_id, recommendations=recommendations, wish=wish)
 
 
-def one_of(slate: Slate, item_id: str) -> Slate | None:
+def listed(name: str, titles: Sequence[str | Item]) -> Sequence[str | Item]:
+    """The titles. Raises ConfigError for one text in the place of a list, which would be taken letter by letter."""
+    if isinstance(titles, str):
+        raise ConfigError(f"{name} is one text, {titles!r}", f"Give a list: {name}=[{titles!r}]")
+    return titles
+
+
+def distinct(items: Iterable[Item]) -> list[Item]:
+    """The items, each id once, at the place of its first."""
+    return list({item.item_id: item for item in items}.values())
+
+
+def kept_slate(text: str) -> Slate | None:
+    """A slate from its JSON; None where the text is none, or one of another Palate's."""
+    try:
+        return Slate.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def one_of(slate: Slate | None, item_id: str) -> Slate | None:
     """The slate with that item alone, the place it had being the last step of its path; None where it is not in it."""
-    for r in slate:
+    for r in slate or ():
         if r.item.item_id == item_id:
             place = Step(stage="slate", source="slate", score=r.score, rank=r.rank)
             alone = r.model_copy(update={"rank": 1, "path": (*r.path, place)})
-            return slate.model_copy(update={"recommendations": (alone,)})
+            return slate.model_copy(update={"recommendations": (alone,)}) if slate else None
     return None
 
 

@@ -46,6 +46,11 @@ class Person:
             [self.known[r.item_id] for r in self.profile.disliked if r.item_id in self.known],
         )
 
+    def wish(self, now: str | None) -> str | None:
+        """What they ask for now; without that, and with nothing liked to go by, the last wish they stated."""
+        last = self.profile.wishes[-1].text if self.profile.wishes and not self.profile.liked else None
+        return said(now) or said(last)
+
 
 def person_from(store: Store, user_id: str) -> Person:
     """The person as their events tell; an empty profile where there are none."""
@@ -76,6 +81,8 @@ def recall(parts: Parts, person: Person, wish: str | None, where: Where | None, 
     There are `recall.n_candidates` of them, or k where that is more, as far as the catalogue goes.
     """
     index, settings = parts.fresh_index, parts.settings.recall
+    if where is not None:
+        index.check(where)
     wanted = max(settings.n_candidates, k)
     queries = _queries(parts, person, wish)
     depth = max(settings.per_query, wanted)
@@ -89,16 +96,26 @@ def recall(parts: Parts, person: Person, wish: str | None, where: Where | None, 
     return found
 
 
-def make_ready(parts: Parts, llm: bool) -> None:
-    """Bring index and model up, side by side: what the first request alone must wait for, before its time runs.
+def make_ready(parts: Parts, llm: bool, *, catalogue: bool = True) -> None:
+    """Bring model and, for the catalogue, the index up: what the first request must wait for, before its time runs.
 
-    Raises as the parts do; a model that fails is left for `ranker_of` to report.
+    Both at once, but only when the catalogue has items and its index is ours. Raises as the parts do; a model that
+    fails is left for `reranker_of` to report.
     """
-    _ = parts.cache  # both sides use it
+    if not catalogue:
+        reranker_of(parts, llm)
+        return
+    parts.require_items()
+    _ = parts.index
     with ThreadPoolExecutor(1, thread_name_prefix="opening") as aside:
         opening = aside.submit(reranker_of, parts, llm)
         _ = parts.fresh_index, parts.tag_rates
         opening.result()
+
+
+def said(wish: str | None) -> str | None:
+    """A wish in words, trimmed; None where there are none."""
+    return (wish or "").strip() or None
 
 
 def reranker_of(parts: Parts, llm: bool) -> tuple[Reranker | None, tuple[Degradation, ...]]:

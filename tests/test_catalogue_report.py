@@ -102,3 +102,14 @@ def test_reasons_without_end_are_counted_together(tmp_path: Path) -> None:
     report = load_items(rows, lambda batch: None, tmp_path / "refused.jsonl")
     assert report.refused == 3_000
     assert dict(report.reasons)["other reasons"] == 2_000
+
+
+def test_refused_rows_that_name_a_person_can_be_forgotten(tmp_path: Path) -> None:
+    from agent.catalogue.report import forget_refused
+
+    path = tmp_path / "events.jsonl"
+    path.write_text('{"row": "ada,1"}\n{"row": "bob\u2028,2"}\n{"row": "z\\u00e9,3"}\n', encoding="utf-8")
+    assert forget_refused(tmp_path, "bob") == 1
+    assert forget_refused(tmp_path, "zé") == 1
+    assert path.read_text(encoding="utf-8") == '{"row": "ada,1"}\n'
+    assert forget_refused(tmp_path / "nowhere", "ada") == 0

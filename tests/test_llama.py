@@ -111,9 +111,24 @@ def test_control_tokens_in_text_are_plain_text(llama: Llama) -> None:
 def test_a_prompt_beyond_the_context_is_refused_and_the_model_lives(llama: Llama) -> None:
     with pytest.raises(PromptError, match="the context holds"):
         llama.score("word " * 6000, [" end"], NEVER)
-    with pytest.raises(PromptError, match="a batch holds"):
-        llama.score(PREFIX, [" word" * 2000], NEVER)
     assert scores(llama, PREFIX, LINES[:1])[0] < 0
+
+
+def test_a_line_longer_than_a_batch_is_scored_and_leaves_nothing_behind(llama: Llama) -> None:
+    before = scores(llama, PREFIX, LINES[:3])
+    long, short = scores(llama, PREFIX, [" word" * 450, LINES[0]])
+    assert long < short < 0
+    assert short == pytest.approx(before[0], abs=TOLERANCE)
+    assert scores(llama, PREFIX, LINES[:3]) == pytest.approx(before, abs=TOLERANCE)
+
+
+def test_two_prompts_that_do_not_fit_together_take_turns(llama: Llama) -> None:
+    heads = [f"{word} " * 300 for word in ("red", "blue")]
+    with closing(Llama(llama.path, name="small", sha256=llama.fingerprint, context_tokens=512)) as small:
+        first = [scores(small, head, LINES[:2]) for head in heads]
+        again = [scores(small, head, LINES[:2]) for head in heads]
+    for a, b in zip(first, again, strict=True):
+        assert a == pytest.approx(b, abs=TOLERANCE)
 
 
 def test_the_deadline_cuts_a_long_decode_and_the_model_lives(llama: Llama) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from agent.profile.fold import profile_from
 from agent.profile.taste import recency_weights, taste_vector
 from agent.recall.queries import queries_for
-from agent.recall.signals import cosine, tag_affinity, tag_rates, year_closeness
+from agent.recall.signals import cosine, tag_affinity, tag_rates, tags_named, year_closeness
 from agent.types import Event, Item
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -38,7 +38,8 @@ def test_the_newest_explicit_act_decides() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "strength"), [([4.0, 1.0], -1.0), ([1.0, 5.0], 1.0), ([10.0, 7.0], 1 / 3), ([3.0], 0.0)]
+    ("values", "strength"),
+    [([4.0, 1.0], -1.0), ([1.0, 5.0], 1.0), ([10.0, 7.0], 1 / 3), ([3.0], 0.0), ([1.0], -1.0), ([0.0, 1.0], 1.0)],
 )
 def test_ratings_count_against_the_middle_of_their_scale(values: list[float], strength: float) -> None:
     events = [event(n, "rate", f"i{n}", value=v) for n, v in enumerate(values)]
@@ -98,14 +99,12 @@ def test_recency_weights_sum_to_one_and_grow() -> None:
     assert recency_weights([]).size == 0
 
 
-def test_queries_ask_the_wish_first_and_fall_back_to_an_old_one() -> None:
+def test_queries_ask_the_wish_first() -> None:
     profile = profile_from("u", [event(1, "like"), event(2, "search", None, text="funny")], {})
     vector = np.array([1, 0], np.float32)
     asked = queries_for(profile, "scary", vector, {"a": vector}, {"a": "A"})
     assert [q.source for q in asked] == ["wish", "taste", "similar:a"]
     assert asked[0].text == "scary"
-    old = queries_for(profile, None, None, {}, {})
-    assert [(q.text, q.weight < asked[0].weight) for q in old] == [("funny", True)]
 
 
 def test_queries_for_a_stranger_are_none() -> None:
@@ -142,3 +141,12 @@ def test_cosine_of_nothing_and_of_a_zero_vector() -> None:
     query = np.array([3, 4], np.float32)
     assert cosine(query, []) == []
     assert cosine(query, [np.array([6, 8], np.float32), np.zeros(2, np.float32)]) == pytest.approx([1.0, 0.0])
+
+
+def test_tags_that_a_wish_names_count_by_their_rarity() -> None:
+    rates = {"Thriller": 0.2, "Drama": 0.5, "Science Fiction": 0.1}
+    films = [item("a", "Thriller"), item("b", "Drama", "Thriller"), item("c", "Science Fiction"), item("d")]
+    thriller, drama = -np.log(0.2), -np.log(0.5)
+    assert tags_named("dark THRILLERS, no drama", films, rates) == pytest.approx([thriller, drama + thriller, 0, 0])
+    assert tags_named("science fiction", films, rates) == pytest.approx([0, 0, -np.log(0.1), 0])
+    assert tags_named("fiction of science", films, rates) == [0, 0, 0, 0]

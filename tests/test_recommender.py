@@ -7,7 +7,7 @@ import pytest
 
 from agent import Item, Recommender, Settings
 from agent.catalogue import load_items, read_items
-from agent.errors import Ambiguous, NotFound
+from agent.errors import Ambiguous, ConfigError, NotFound
 from agent.explain.evidence import resolves
 
 FILMS = Path(__file__).parent / "support" / "films.csv"
@@ -167,6 +167,39 @@ def test_an_endpoint_that_is_down_leaves_recall_order(tmp_path: Path, palate: Re
 def test_an_empty_catalogue_says_what_to_do(tmp_path: Path) -> None:
     with Recommender.open(settings=Settings(folder=tmp_path)) as empty, pytest.raises(NotFound, match="palate load"):
         empty.recommend("ada")
+
+
+def test_what_cannot_be_meant_is_refused_in_one_line(palate: Recommender) -> None:
+    with pytest.raises(ConfigError, match="likes is one text"):
+        palate.tell("kim", likes="Alien")
+    with pytest.raises(ConfigError, match="is rated 11"):
+        palate.tell("kim", ratings={"Heat": 11})
+    with pytest.raises(ConfigError, match="k is 0"):
+        palate.recommend("kim", k=0)
+    with pytest.raises(ConfigError, match="timeout_s"):
+        palate.recommend("kim", timeout_s=0)
+    assert palate.store.events_of("kim") == []
+
+
+def test_a_blank_wish_is_no_wish(palate: Recommender) -> None:
+    assert palate.recommend("ada", "  ", k=2, llm=False).wish is None
+
+
+def test_a_filter_on_a_field_that_does_not_exist_is_refused_for_a_stranger_too(palate: Recommender) -> None:
+    with pytest.raises(ConfigError, match="yaer"):
+        palate.recommend("stranger", where="yaer>=1990", llm=False)
+
+
+def test_a_closed_recommender_says_so(tmp_path: Path) -> None:
+    with Recommender.open(settings=Settings(folder=tmp_path)) as closed:
+        assert closed.store.count_items() == 0
+    with pytest.raises(ConfigError, match="closed"):
+        closed.tell("kim", likes=["Alien"])
+
+
+def test_rank_for_a_person_uses_their_taste(palate: Recommender) -> None:
+    slate = palate.rank_for("ada", ["Heat", "The Incredibles", "Paddington"])
+    assert slate[2].item.title == "Heat"
 
 
 def test_a_deadline_that_has_passed_still_gives_an_answer(palate: Recommender) -> None:

@@ -173,3 +173,18 @@ def _settle(part: Path, path: Path) -> None:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise StoreError(f"cannot write {path}: {error.strerror}", "Choose another place for refused rows") from error
+
+
+def forget_refused(folder: Path, user_id: str) -> int:
+    """Drop the rows that name a person from all files of refused rows in the folder; how many. Each file as a whole."""
+    spellings = {user_id, json.dumps(user_id)[1:-1], json.dumps(user_id, ensure_ascii=False)[1:-1]}
+    dropped = 0
+    for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else ():
+        lines = path.read_bytes().decode("utf-8").split("\n")
+        kept = [line for line in lines if not any(spelling in line for spelling in spellings)]
+        if len(kept) < len(lines):
+            dropped += len(lines) - len(kept)
+            part = path.with_name(f".{path.name}.part")
+            part.write_bytes("\n".join(kept).encode())
+            part.replace(path)
+    return dropped

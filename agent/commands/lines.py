@@ -87,10 +87,15 @@ def _slate_json(slate: Slate, asked: Sequence[Item]) -> dict[str, Any]:
 
 
 def request_from(line: bytes | None, key: str) -> Request:
-    """The request on one line. Raises BadLineError. Fields other than `history`, `wish` and `key` are refused."""
+    """The request on one line. Raises BadLineError. Fields other than `history`, `wish` and `key` are refused.
+
+    `explain` takes `candidates` for `items`, so that one request serves both commands.
+    """
     if line is None:
         raise BadLineError(f"longer than {MAX_LINE_BYTES:,} bytes")
     fields = _object(line)
+    if key == "items" and "items" not in fields and "candidates" in fields:
+        fields = {("items" if name == "candidates" else name): value for name, value in fields.items()}
     unknown = sorted(set(fields) - {"history", key, "wish"})
     if unknown:
         raise BadLineError(f"unknown field {unknown[0]!r}; a request has history, {key} and wish")

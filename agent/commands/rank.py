@@ -39,8 +39,7 @@ def rank(
             _answer_lines("candidates", lambda r: recommender.rank(r.history, r.items, r.wish, llm=not no_llm))
         else:
             candidates = _ids(recommender, items)
-            liked = [reaction.item_id for reaction in recommender.profile(person(user)).liked]
-            slate = recommender.rank(liked, candidates, wish, llm=not no_llm)
+            slate = recommender.rank_for(person(user), candidates, wish, llm=not no_llm)
             _show(slate, f"In order for {user}", as_json)
 
 

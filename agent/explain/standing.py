@@ -48,7 +48,8 @@ def _standing(name: str, value: Attribute) -> Standing | None:
         return None
     if isinstance(value, str):
         good = _AWARDS.match(snake) and 0 < len(value.strip()) <= 60 and value.strip() not in ("0", "N/A")
-        return Standing("awards", name, value, value, label) if good else None
+        shown = re.sub(r"[.。]\s+", "; ", value.strip().rstrip(" .!?。！？"))
+        return Standing("awards", name, value, shown, label) if good else None
     if _OSCARS.match(snake) and value >= 1:
         return Standing("oscars", name, f"{value:g}", f"{value:g}", label)
     if _REVIEWS.search(snake) and value >= MANY_REVIEWS:

@@ -11,6 +11,7 @@ import math
 import os
 import re
 import tempfile
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeout
@@ -58,15 +59,21 @@ class Llama:
         self.fingerprint = sha256
         self.threads = threads or available_cores()
         self.layers_asked = n_gpu_layers
-        self._log = _listen()
+        self._lock = threading.RLock()  # held where the model or its vocabulary is used outside the worker
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="llama")
-        self._model: ctypes.c_void_p | None = self._load(n_gpu_layers)
+        heard = _listen()
+        self._model: ctypes.c_void_p | None = self._load(n_gpu_layers, heard)
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self._n_vocab = llama_cpp.llama_vocab_n_tokens(self._vocab)
         cells = min(context_tokens, llama_cpp.llama_model_n_ctx_train(self._model))
-        self._decoder = PrefixDecoder(self._model, self._n_vocab, cells=cells, threads=self.threads)
+        self._offloaded = next((f"{m[1]}/{m[2]}" for text in heard if (m := _OFFLOADED.search(text))), "")
+        try:
+            self._decoder = PrefixDecoder(self._model, self._n_vocab, cells=cells, threads=self.threads)
+        except ModelUnavailable:
+            llama_cpp.llama_model_free(self._model)
+            raise
 
-    def _load(self, n_gpu_layers: int) -> ctypes.c_void_p:
+    def _load(self, n_gpu_layers: int, heard: Sequence[str]) -> ctypes.c_void_p:
         parameters = llama_cpp.llama_model_default_params()
         offload = llama_cpp.llama_supports_gpu_offload()
         parameters.n_gpu_layers = (2**31 - 1 if n_gpu_layers < 0 else n_gpu_layers) if offload else 0
@@ -74,18 +81,17 @@ class Llama:
             log.warning("%d GPU layers were asked for, but this build of llama.cpp has no GPU", n_gpu_layers)
         model = llama_cpp.llama_model_load_from_file(os.fsencode(self.path), parameters)
         if not model:
-            reason = next(
-                (line for line in reversed(self._log) if "error" in line or "failed" in line), "no reason given"
-            )
+            reason = next((line for line in reversed(heard) if "error" in line or "failed" in line), "no reason given")
             raise ModelUnavailable(
                 f"llama.cpp cannot load {self.path}: {reason.strip()}", "Check the file with: palate models info"
             )
         if llama_cpp.llama_model_is_recurrent(model) or llama_cpp.llama_model_is_hybrid(model):
             llama_cpp.llama_model_free(model)
             raise ModelUnavailable(f"{self.path} is a recurrent model", "Choose a model with plain attention")
-        if not llama_cpp.llama_model_has_decoder(model):
+        no_words = llama_cpp.llama_vocab_type(llama_cpp.llama_model_get_vocab(model)) == llama_cpp.LLAMA_VOCAB_TYPE_NONE
+        if no_words or llama_cpp.llama_model_has_encoder(model) or not llama_cpp.llama_model_has_decoder(model):
             llama_cpp.llama_model_free(model)
-            raise ModelUnavailable(f"{self.path} cannot write text (it has no decoder)", "Choose a generative model")
+            raise ModelUnavailable(f"{self.path} cannot go on with a text", "Choose a generative model")
         return cast(ctypes.c_void_p, model)
 
     @cached_property
@@ -99,7 +105,6 @@ class Llama:
     @cached_property
     def facts(self) -> dict[str, str | int | bool | None]:
         """What `palate doctor` shows: architecture, size, context, threads, chat template, GPU offload as it was."""
-        offloaded = next((m for line in self._log if (m := _OFFLOADED.search(line))), None)
         layers = llama_cpp.llama_model_n_layer(self._model) + 1
         template = llama_cpp.llama_model_chat_template(self._model, None)
         description = ctypes.create_string_buffer(256)
@@ -114,7 +119,7 @@ class Llama:
             "chat_template": bool(template),
             "gpu_supported": bool(llama_cpp.llama_supports_gpu_offload()),
             "gpu_layers_asked": "all" if self.layers_asked < 0 else self.layers_asked,
-            "gpu_layers_offloaded": f"{offloaded[1]}/{offloaded[2]}" if offloaded else f"0/{layers}",
+            "gpu_layers_offloaded": self._offloaded or f"0/{layers}",
         }
 
     @property
@@ -158,11 +163,12 @@ class Llama:
 
         `begin` puts the tokens first that the model expects at a beginning.
         """
-        self._check_open()
         raw = text.encode("utf-8", "replace")
         room = len(raw) + 8
         tokens = (llama_cpp.llama_token * room)()
-        n = llama_cpp.llama_tokenize(self._vocab, raw, len(raw), tokens, room, begin, False)
+        with self._lock:
+            self._check_open()
+            n = llama_cpp.llama_tokenize(self._vocab, raw, len(raw), tokens, room, begin, False)
         if n < 0:
             raise PromptError(f"a text of {len(raw):,} bytes could not be tokenised", "Shorten it")
         return [int(token) for token in tokens[:n]]
@@ -177,15 +183,18 @@ class Llama:
 
     def close(self) -> None:
         """Free the model. Calling it twice is harmless."""
-        if self._model:
+        with self._lock:
+            model, self._model = self._model, None
+        if model:
             self._worker.submit(self._decoder.close).result()
             self._worker.shutdown()
-            llama_cpp.llama_model_free(self._model)
-            self._model = None
+            with self._lock:
+                llama_cpp.llama_model_free(model)
 
     def _call(self, work: Callable[[], T], deadline: Deadline) -> T:
-        self._check_open()
-        future = self._worker.submit(work)
+        with self._lock:
+            self._check_open()
+            future = self._worker.submit(work)
         try:
             return future.result(None if math.isinf(deadline.remaining_s) else deadline.remaining_s + _GRACE_S)
         except FutureTimeout as error:

@@ -12,24 +12,23 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import llama_cpp
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.deadline import Deadline
 from agent.errors import ModelUnavailable, PromptError
 from agent.llm.base import Score
+from agent.llm.logits import Row, common_length, log_normalisers
 
 KEPT = 6  # prefixes kept in the cache
 WIDTH = 24  # continuations decoded together: more makes attention span cells of no use
 MAX_BATCH_TOKENS = 1024
-ROWS_AT_ONCE = 8
 OUTPUT_BYTES = 64 << 20  # memory for the rows of logits that one batch may ask for
 
 Tokens = Sequence[int]
-Row = NDArray[np.float32]
 Entry = tuple[int, int, int, bool]  # token, position, sequence, whether its logits are wanted
 OnToken = Callable[[int, int], bool]  # (index of the text, token) -> go on?
 
@@ -61,11 +60,13 @@ class PrefixDecoder:
         self._deadline = Deadline.never()
         self._stop_decoding = llama_cpp.ggml_abort_callback(lambda _: self._deadline.expired)
         self._context = llama_cpp.llama_init_from_model(model, self._parameters(threads))
-        if not self._context:
+        memory = llama_cpp.llama_get_memory(self._context) if self._context else None
+        if not memory:
             raise ModelUnavailable(
-                f"llama.cpp could not make a context of {cells} tokens", "Lower model.context_tokens or free memory"
+                f"llama.cpp could not make a context of {cells} tokens for this model",
+                "Lower model.context_tokens, free memory, or choose a generative model",
             )
-        self._memory = llama_cpp.llama_get_memory(self._context)
+        self._memory = memory
         self._batch = _Batch(self._batch_tokens)
 
     def _parameters(self, threads: int) -> llama_cpp.llama_context_params:
@@ -97,17 +98,17 @@ class PrefixDecoder:
         kept = self._keep(prefix, deadline)
         first = np.array([kept.last_row[c[0]] if c else 0.0 for c in continuations], dtype=np.float64)
         for chunk in self._chunks(continuations, kept):
-            self._open(kept, len(chunk))
-            entries = [
-                (token, len(prefix) + i, KEPT + slot, i < len(continuations[n]) - 1)
-                for slot, n in enumerate(chunk)
-                for i, token in enumerate(continuations[n])
-            ]
-            rows = self._decode(entries, deadline)
-            following = [t for n in chunk for t in continuations[n][1:]]
-            owner = np.repeat(chunk, [max(len(continuations[n]) - 1, 0) for n in chunk])
-            np.add.at(first, owner, rows[np.arange(len(following)), following] - _log_normalisers(rows))
-            self._shut(len(chunk))
+            with self._opened(kept, len(chunk)):
+                entries = [
+                    (token, len(prefix) + i, KEPT + slot, i < len(continuations[n]) - 1)
+                    for slot, n in enumerate(chunk)
+                    for i, token in enumerate(continuations[n])
+                ]
+                following = [(n, t) for n in chunk for t in continuations[n][1:]]
+                for rows in self._in_parts(entries, deadline):
+                    owner, token = np.array(following[: len(rows)], dtype=np.int64).reshape(-1, 2).T
+                    np.add.at(first, owner, rows[np.arange(len(rows)), token] - log_normalisers(rows))
+                    del following[: len(rows)]
         return [Score(float(s), len(c)) for s, c in zip(first, continuations, strict=True)]
 
     def extend(
@@ -121,9 +122,8 @@ class PrefixDecoder:
         self._check_room(prefix, max((len(s) for s in suffixes), default=0) + max_tokens)
         kept = self._keep(prefix, deadline)
         for chunk in self._chunks(suffixes, kept, spare=max_tokens):
-            self._open(kept, len(chunk))
-            self._extend_chunk(kept, chunk, suffixes, deadline, max_tokens, on_token)
-            self._shut(len(chunk))
+            with self._opened(kept, len(chunk)):
+                self._extend_chunk(kept, chunk, suffixes, deadline, max_tokens, on_token)
 
     def _extend_chunk(
         self,
@@ -139,20 +139,22 @@ class PrefixDecoder:
             for slot, n in enumerate(chunk)
             for i, token in enumerate(suffixes[n])
         ]
-        rows = iter(self._decode(entries, deadline)) if entries else iter(())
-        best = [int(np.argmax(next(rows) if suffixes[n] else kept.last_row)) for n in chunk]
+        told = iter([int(np.argmax(row)) for rows in self._in_parts(entries, deadline) for row in rows])
+        best = [next(told) if suffixes[n] else int(np.argmax(kept.last_row)) for n in chunk]
         position = [len(kept.tokens) + len(suffixes[n]) for n in chunk]
         alive = [slot for slot, n in enumerate(chunk) if on_token(n, best[slot])]
         for _ in range(most - 1):
             if not alive:
                 return
-            rows = iter(self._decode([(best[s], position[s], KEPT + s, True) for s in alive], deadline))
-            for slot in alive:
-                best[slot] = int(np.argmax(next(rows)))
+            rows = self._decode([(best[s], position[s], KEPT + s, True) for s in alive], deadline)
+            for slot, row in zip(alive, rows, strict=True):
+                best[slot] = int(np.argmax(row))
                 position[slot] += 1
             alive = [slot for slot in alive if on_token(chunk[slot], best[slot])]
 
     def _check_room(self, prefix: Tokens, longest: int) -> None:
+        if not self._context:
+            raise ModelUnavailable("the model is closed", "Open it again")
         if not prefix:
             raise PromptError("the prompt's prefix is empty", "A prompt begins with at least one token")
         if len(prefix) + longest > self.cells:
@@ -160,40 +162,35 @@ class PrefixDecoder:
                 f"the prompt takes {len(prefix)} + {longest} tokens, and the context holds {self.cells}",
                 "Shorten the history or the item text, or raise model.context_tokens",
             )
-        if longest > self._batch_tokens:
-            raise PromptError(
-                f"a continuation takes {longest} tokens, and a batch holds {self._batch_tokens}",
-                "Shorten the item text",
-            )
 
     def _chunks(self, texts: Sequence[Tokens], kept: _Kept, spare: int = 0) -> Iterator[list[int]]:
-        """Indices of texts that fit together: at most WIDTH, within the limits of batch, rows and cells."""
+        """Indices of texts whose cells fit together, at most WIDTH of them."""
         self._evict(max(self.cells // 4, spare + max((len(t) for t in texts), default=0)), kept)
         free = self.cells - self._cells_in_use()
         chunk: list[int] = []
-        tokens = cells = 0
+        cells = 0
         for n, text in enumerate(texts):
-            size = len(text)
-            over = tokens + size > min(self._batch_tokens, self._max_rows) or cells + size + spare > free
-            if chunk and (len(chunk) == WIDTH or over):
+            size = len(text) + spare
+            if chunk and (len(chunk) == WIDTH or cells + size > free):
                 yield chunk
-                chunk, tokens, cells = [], 0, 0
+                chunk, cells = [], 0
             chunk.append(n)
-            tokens += size
-            cells += size + spare
+            cells += size
         if chunk:
             yield chunk
 
     def _keep(self, prefix: Tokens, deadline: Deadline) -> _Kept:
         """The prefix as a kept sequence, decoding only what no kept prefix already holds."""
         self._clock += 1
-        nearest = max(self._kept, key=lambda k: _common(k.tokens, prefix), default=None)
-        shared = _common(nearest.tokens, prefix) if nearest else 0
+        nearest = max(self._kept, key=lambda k: common_length(k.tokens, prefix), default=None)
+        shared = common_length(nearest.tokens, prefix) if nearest else 0
         if nearest and shared == len(prefix) == len(nearest.tokens):
             nearest.used = self._clock
             return nearest
         shared = min(shared, len(prefix) - 1)
-        self._evict(len(prefix) - shared, nearest)
+        if not self._evict(len(prefix) - shared, nearest):
+            nearest, shared = None, 0
+            self._evict(len(prefix), None)
         free = min(set(range(KEPT)) - {k.sequence for k in self._kept})
         if nearest and shared:
             llama_cpp.llama_memory_seq_cp(self._memory, nearest.sequence, free, 0, shared)
@@ -202,29 +199,39 @@ class PrefixDecoder:
             end = min(start + self._batch_tokens, len(prefix))
             entries = [(prefix[i], i, free, i == len(prefix) - 1) for i in range(start, end)]
             logits = self._decode(entries, deadline)
-        kept = _Kept(free, list(prefix), logits[0] - _log_normalisers(logits)[0], self._clock)
+        kept = _Kept(free, list(prefix), logits[0] - log_normalisers(logits)[0], self._clock)
         self._kept.append(kept)
         return kept
 
-    def _evict(self, needed: int, spared: _Kept | None) -> None:
-        """Drop the least recently used prefixes until a sequence number and `needed` cells are free."""
+    def _evict(self, needed: int, spared: _Kept | None) -> bool:
+        """Drop the least recently used prefixes until a sequence number and `needed` cells are free; if they are."""
         while self._kept and (len(self._kept) == KEPT or self._cells_in_use() + needed > self.cells):
             oldest = min((k for k in self._kept if k is not spared), key=lambda k: k.used, default=None)
             if oldest is None:
-                return
+                return False
             llama_cpp.llama_memory_seq_rm(self._memory, oldest.sequence, -1, -1)
             self._kept.remove(oldest)
+        return True
 
     def _cells_in_use(self) -> int:
         return sum(len(k.tokens) for k in self._kept)  # an upper bound: what prefixes share is counted twice
 
-    def _open(self, kept: _Kept, width: int) -> None:
+    @contextmanager
+    def _opened(self, kept: _Kept, width: int) -> Iterator[None]:
+        """Sequences that begin as copies of the prefix; whatever happens, none of them is left behind."""
         for slot in range(width):
             llama_cpp.llama_memory_seq_cp(self._memory, kept.sequence, KEPT + slot, -1, -1)
+        try:
+            yield
+        finally:
+            for slot in range(width if self._context else 0):
+                llama_cpp.llama_memory_seq_rm(self._memory, KEPT + slot, -1, -1)
 
-    def _shut(self, width: int) -> None:
-        for slot in range(width):
-            llama_cpp.llama_memory_seq_rm(self._memory, KEPT + slot, -1, -1)
+    def _in_parts(self, entries: Sequence[Entry], deadline: Deadline) -> Iterator[Row]:
+        """The wanted rows, in as many batches as the limits of tokens and rows ask for."""
+        size = min(self._batch_tokens, self._max_rows)
+        for start in range(0, len(entries), size):
+            yield self._decode(entries[start : start + size], deadline)
 
     def _decode(self, entries: Sequence[Entry], deadline: Deadline) -> Row:
         """Decode (token, position, sequence, wanted) entries; the wanted ones' logits, shape (wanted, vocabulary).
@@ -277,21 +284,3 @@ class _Batch:
         n = self.struct.n_tokens = len(entries)
         self._token[:n], self._position[:n], self._sequence[:n], self._wanted[:n] = np.array(entries, dtype=np.int32).T
         return int(self._wanted[:n].sum())
-
-
-def _log_normalisers(logits: Row) -> Row:
-    """log(sum(exp(logits))) of each row, in nats: what a logit exceeds its log-probability by.
-
-    Taken a few rows at a time, which then stay in the processor's cache.
-    """
-    found = np.empty(len(logits), dtype=np.float32)
-    for start in range(0, len(logits), ROWS_AT_ONCE):
-        rows = logits[start : start + ROWS_AT_ONCE]
-        most = rows.max(axis=1)
-        found[start : start + ROWS_AT_ONCE] = most + np.log(np.exp(rows - most[:, None]).sum(axis=1))
-    return found
-
-
-def _common(a: Tokens, b: Tokens) -> int:
-    """The length of the longest common beginning."""
-    return next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

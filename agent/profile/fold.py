@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from agent.profile.interests import interests_from
 from agent.types import Event, EventKind, Item, Profile, Reaction, Wish
@@ -20,7 +20,7 @@ STRENGTH: Mapping[EventKind, float] = {
 }
 EXPLICIT = frozenset({EventKind.LIKE, EventKind.DISLIKE, EventKind.RATE})
 SEEN = frozenset(EventKind) - {EventKind.CLICK, EventKind.SKIP, EventKind.SEARCH, EventKind.MESSAGE}
-RATING_SCALES = (1.0, 5.0, 10.0, 100.0)
+RATING_SCALES = (5.0, 10.0, 100.0)
 
 
 def profile_from(user_id: str, events: Iterable[Event], items: Mapping[str, Item]) -> Profile:
@@ -28,15 +28,15 @@ def profile_from(user_id: str, events: Iterable[Event], items: Mapping[str, Item
 
     Per item the newest explicit act (like, dislike, rating) decides; without one, the strongest implicit act does.
     An `event_id` that occurs twice counts once. Items that are not in `items` keep their reactions but add no interest.
-    A rating counts against the middle of its scale (0-1, 1-5, 1-10 or 0-100: the smallest that holds all of the
-    person's ratings). No events give an empty profile.
+    A rating counts against the middle of its scale: 1-5, 1-10 or 0-100, the smallest that holds all of the person's
+    ratings, or 0-1 where none is above 1 and not all are 1. No events give an empty profile.
     """
     ordered = sorted({e.event_id: e for e in events}.values(), key=lambda e: (e.at, e.event_id))
     by_item: dict[str, list[Event]] = defaultdict(list)
     for event in ordered:
         if event.item_id is not None:
             by_item[event.item_id].append(event)
-    top = max((e.value for e in ordered if e.kind is EventKind.RATE and e.value is not None), default=5.0)
+    top = _top_of_scale([e.value for e in ordered if e.kind is EventKind.RATE and e.value is not None])
     reactions = sorted(
         (_reaction(item_id, acts, top) for item_id, acts in by_item.items()), key=lambda r: (r.at, r.event_id)
     )
@@ -66,7 +66,13 @@ def _reaction(item_id: str, acts: list[Event], top_rating: float) -> Reaction:
 def _strength(event: Event, top_rating: float) -> float:
     if event.kind is not EventKind.RATE or event.value is None:
         return STRENGTH.get(event.kind, 0.0)
-    top = next((scale for scale in RATING_SCALES if top_rating <= scale), top_rating)
-    bottom = 1.0 if top in (5.0, 10.0) else 0.0
-    middle = (top + bottom) / 2
-    return max(-1.0, min(1.0, (event.value - middle) / (top - middle)))
+    bottom = 1.0 if top_rating in (5.0, 10.0) else 0.0
+    middle = (top_rating + bottom) / 2
+    return max(-1.0, min(1.0, (event.value - middle) / (top_rating - middle)))
+
+
+def _top_of_scale(ratings: Sequence[float]) -> float:
+    highest = max(ratings, default=5.0)
+    if highest <= 1 and set(ratings) != {1.0}:
+        return 1.0
+    return next((scale for scale in RATING_SCALES if highest <= scale), highest)

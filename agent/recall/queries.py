@@ -9,23 +9,18 @@ from agent.types import Profile, Query, Vector
 SIMILAR = 3  # how many of the newest liked items ask for their own neighbours
 WISH_WEIGHT = 2.0
 SIMILAR_WEIGHT = 0.5
-OLD_WISH_WEIGHT = 0.5
 
 
 def queries_for(
     profile: Profile, wish: str | None, taste: Vector | None, vectors: Mapping[str, Vector], names: Mapping[str, str]
 ) -> list[Query]:
-    """What to ask the catalogue, most telling first: the wish of the moment, the taste, what resembles recent likes.
+    """What to ask the catalogue, most telling first: the wish, the taste, what resembles recent likes.
 
-    `vectors` and `names` cover the liked items that the catalogue knows. Without a wish of the moment, the last wish
-    the person stated is asked instead, at less weight. Empty for a person of whom nothing is known.
+    `vectors` and `names` cover the liked items that the catalogue knows. Empty for a person of whom nothing is known.
     """
     asked: list[Query] = []
     if wish:
         asked.append(Query(source="wish", why=f"you asked for: {wish}", text=wish, weight=WISH_WEIGHT))
-    elif profile.wishes:
-        last = profile.wishes[-1].text
-        asked.append(Query(source="wish", why=f"you once asked for: {last}", text=last, weight=OLD_WISH_WEIGHT))
     if taste is not None:
         asked.append(Query(source="taste", why="close to what you like in sum", vector=taste))
     return asked + _similar(profile, vectors, names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -52,6 +53,24 @@ def tag_affinity(
     absent = sum(math.log((1 - own[t]) / (1 - rates[t])) for t in rates)
     gain = {t: math.log(own[t] / rates[t]) - math.log((1 - own[t]) / (1 - rates[t])) for t in rates}
     return [absent + sum(gain.get(tag, 0.0) for tag in set(c.tags)) for c in candidates]
+
+
+def tags_named(wish: str, candidates: Sequence[Item], rates: Mapping[str, float]) -> list[float]:
+    """How much of what the wish names by tag each candidate is: the sum of -log(rate) over those tags, in nats.
+
+    A tag is named where its words stand in the wish in a row, without regard to case or a plural s.
+    """
+    words = _words(wish)
+    worth = {tag: -math.log(rate) for tag, rate in rates.items() if _stands_in(_words(tag), words)}
+    return [sum(worth.get(tag, 0.0) for tag in set(c.tags)) for c in candidates]
+
+
+def _words(text: str) -> list[str]:
+    return [word.removesuffix("s") for word in re.findall(r"\w+", text.casefold())]
+
+
+def _stands_in(part: Sequence[str], whole: Sequence[str]) -> bool:
+    return bool(part) and any(whole[n : n + len(part)] == part for n in range(len(whole) - len(part) + 1))
 
 
 def year_closeness(liked: Sequence[Item], weights: Sequence[float], candidates: Sequence[Item]) -> list[float]:

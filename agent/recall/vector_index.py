@@ -123,13 +123,23 @@ class VectorIndex:
         """
         with self._one_at_a_time:
             state, rows = self._usable()
-            if where is not None and state.fingerprints:
-                where.check_fields(state.fields)
+            if where is not None:
+                self._check(where, state)
             if rows is None or k < 1:
                 return []
             limit = self.pushdown_max_rows
             hits = nearest(rows, self._question(vector), k, where=where, exclude=exclude, pushdown_max_rows=limit)
         return [Candidate(item_id=h.item_id, source=source, rank=n, score=h.score) for n, h in enumerate(hits, 1)]
+
+    def check(self, where: Where) -> None:
+        """Do nothing where the filter's fields exist. Raises ConfigError for a field that no item has."""
+        with self._one_at_a_time:
+            self._check(where, self._usable()[0])
+
+    @staticmethod
+    def _check(where: Where, state: State) -> None:
+        if state.fingerprints:
+            where.check_fields(state.fields)
 
     def vectors(self, item_ids: Sequence[str]) -> dict[str, Vector]:
         """The centred vectors of these items, by id; items that are not there are absent."""

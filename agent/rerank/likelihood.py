@@ -46,8 +46,8 @@ class Likelihood:
         prompts = {self._prompt.name: self._prompt.fingerprint}
         if not candidates or not (history or wish):
             return Ranking(tuple(0.0 for _ in candidates), prompts=prompts)
-        lines = [self._prompt.candidate(item=item) for item in candidates]
         try:
+            lines = [self._prompt.candidate(item=item) for item in candidates]
             given = self._score(self._prefix(history[-HISTORY:], wish), lines, deadline)
             alone = self._unconditional(lines, deadline)
         except (ModelError, PromptError) as error:
