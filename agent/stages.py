@@ -106,9 +106,8 @@ def make_ready(parts: Parts, llm: bool, *, catalogue: bool = True) -> None:
         reranker_of(parts, llm)
         return
     parts.require_items()
+    _ = parts.index
     with ThreadPoolExecutor(1, thread_name_prefix="opening") as aside:
-        aside.submit(parts.embedder.queries, ["ready"])  # its first call loads it; a failure comes back at the next one
-        _ = parts.index
         opening = aside.submit(reranker_of, parts, llm)
         _ = parts.fresh_index, parts.tag_rates
         opening.result()
