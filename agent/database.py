@@ -53,6 +53,9 @@ TURNS = sa.Table(
 )
 
 
+Connection = sa.Connection
+
+
 class Database:
     """One open database with the tables above. Safe for several threads and several processes."""
 

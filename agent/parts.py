@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from agent.types import Item
 if TYPE_CHECKING:
     from agent.recall.index import Index
     from agent.recall.vector_index import SyncReport
+
+_INDEXED, _TAG_RATES = "indexed catalogue", "tag rates"  # notes in the store: of which catalogue_version
 
 Progress = Callable[[int, int], None]
 Told = Callable[[str], None]
@@ -90,7 +93,9 @@ class Parts:
     def fresh_index(self) -> Index:
         """The vector index, brought up to date with the catalogue. Raises NotFound when the catalogue is empty."""
         self.require_items()
-        self.sync_index()
+        current = self.store.meta_get(_INDEXED) == self.store.catalogue_version
+        if not (current and self.index.holds(self.store.count_items())):
+            self.sync_index()
         return self.index
 
     def require_items(self) -> None:
@@ -100,7 +105,14 @@ class Parts:
 
     def sync_index(self, *, rebuild: bool = False) -> SyncReport:
         """Make the vector index equal the catalogue; what was done."""
-        return self.index.sync(self.items, rebuild=rebuild, progress=self._progress)
+        version = self.store.catalogue_version
+        report = self.index.sync(self.items, rebuild=rebuild, progress=self._progress)
+        self._keep(_INDEXED, version)
+        return report
+
+    def _keep(self, key: str, value: str) -> None:
+        if not self.store.read_only:
+            self.store.meta_put(key, value)
 
     @once
     def items(self) -> list[Item]:
@@ -140,7 +152,12 @@ class Parts:
     @once
     def tag_rates(self) -> Mapping[str, float]:
         """How common each tag is in the catalogue."""
-        return tag_rates(self.items)
+        version = self.store.catalogue_version
+        kept = json.loads(self.store.meta_get(_TAG_RATES) or "{}")
+        if kept.get("version") != version:
+            kept = {"version": version, "rates": tag_rates(self.items)}
+            self._keep(_TAG_RATES, json.dumps(kept))
+        return dict(kept["rates"])
 
     @once
     def weights(self) -> Weights:

@@ -6,12 +6,13 @@ database by SQLAlchemy URL. Several processes may use one store at once.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,8 +20,12 @@ from agent.database import EVENTS, ITEMS, META, TURNS, Database
 from agent.errors import StoreError
 from agent.types import Event, Item
 
+if TYPE_CHECKING:
+    from agent.database import Connection
+
 FILE_NAME = "palate.sqlite"
 _ROWS_PER_STATEMENT = 500
+_VERSION = "catalogue version"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -98,6 +103,7 @@ class Store:
                 rows = [{"item_id": i.item_id, "popularity": i.popularity, "body": _json(i)} for i in some]
                 connection.execute(upsert, rows)
                 written += len(rows)
+            self._note(connection, _VERSION, uuid.uuid4().hex)
         return written
 
     def remove_items(self, item_ids: Iterable[str]) -> int:
@@ -106,7 +112,13 @@ class Store:
         with self._database.writing() as connection:
             for some in _chunks(item_ids):
                 removed += connection.execute(ITEMS.delete().where(ITEMS.c.item_id.in_(some))).rowcount
+            self._note(connection, _VERSION, uuid.uuid4().hex)
         return removed
+
+    @property
+    def catalogue_version(self) -> str:
+        """Changes whenever items are written or removed; what is derived from the catalogue can be kept under it."""
+        return self.meta_get(_VERSION) or "empty"
 
     def item(self, item_id: str) -> Item | None:
         """The item, or None."""
@@ -212,13 +224,16 @@ class Store:
 
     def meta_put(self, key: str, value: str) -> None:
         """Keep a note; an older one under the key is replaced."""
-        statement = self._database.insert(META).on_conflict_do_update(index_elements=["key"], set_={"value": value})
         with self._database.writing() as connection:
-            connection.execute(statement, {"key": key, "value": value})
+            self._note(connection, key, value)
 
     def check(self) -> None:
         """Read everything and do nothing when it is sound; slow for a large store. Raises StoreError otherwise."""
         self._database.check()
+
+    def _note(self, connection: Connection, key: str, value: str) -> None:
+        statement = self._database.insert(META).on_conflict_do_update(index_elements=["key"], set_={"value": value})
+        connection.execute(statement, {"key": key, "value": value})
 
     def _parsed(self, kind: type[_V], body: str) -> _V:
         try:

@@ -188,10 +188,9 @@ def index(ctx: typer.Context, rebuild: RebuildOption = False, as_json: JsonOptio
     Only what changed is embedded. This also happens by itself at the next recommendation.
     """
     with open_recommender(ctx) as recommender:
-        store, vectors = recommender.store, recommender.index
-        if not store.count_items():
+        if not recommender.store.count_items():
             raise NotFound("the catalogue is empty", "Load one with: palate load FILE")
-        report = vectors.sync(store.iter_items(), rebuild=rebuild, progress=meter_of(ctx, "Indexing"))
+        report = recommender.sync_index(rebuild=rebuild)
     if as_json:
         render.write_json(asdict(report) | {"rebuilt": report.rebuilt or None})
     else:

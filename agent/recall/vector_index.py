@@ -107,6 +107,11 @@ class VectorIndex:
             state = self._state
             return Health(len(state.fingerprints), found, self._problem, state.embedder, state.catalogue_fingerprint)
 
+    def holds(self, n_items: int) -> bool:
+        """Whether the index can be used as it is and has this many rows; says nothing of what is in them."""
+        usable = not (self._problem or self._other_embedder())
+        return usable and self._state is not None and len(self._state.fingerprints) == n_items
+
     def search(
         self,
         vector: Vector,
@@ -133,8 +138,7 @@ class VectorIndex:
 
     def check(self, where: Where) -> None:
         """Do nothing where the filter's fields exist. Raises ConfigError for a field that no item has."""
-        with self._one_at_a_time:
-            self._check(where, self._usable()[0])
+        self._check(where, self._usable()[0])
 
     @staticmethod
     def _check(where: Where, state: State) -> None:
