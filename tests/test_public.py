@@ -75,3 +75,7 @@ def test_every_setting_the_readme_names_exists() -> None:
     from agent.settings import load_settings
 
     assert load_settings(environment={"PALATE_MODEL_REFERENCE": "smollm2-135m"}).settings.language == "en"
+
+
+def test_the_readme_has_no_gap_left() -> None:
+    assert not re.findall(r"@[A-Z]+@", README)

@@ -77,5 +77,5 @@ UserArgument = Annotated[str, typer.Argument(metavar="USER", help="Whose taste: 
 JsonOption = Annotated[bool, typer.Option("--json", help="Write the documented JSON shape instead of a drawing.")]
 WishOption = Annotated[str | None, typer.Option("--wish", metavar="TEXT", help="What the person is in the mood for.")]
 NoModelOption = Annotated[
-    bool, typer.Option("--no-llm", help="Leave the language model out: the order of recall, composed reasons.")
+    bool, typer.Option("--no-llm", help="Leave the language model out: order and reasons come from the other signals.")
 ]

@@ -110,7 +110,7 @@ def recommend(
     """Recommend titles to a person, with checked reasons.
 
     Items the person has seen are left out. When the language model fails, the answer stands
-    in recall order and says so.
+    in the order of the other signals and says so.
     """
     user_id = person(user)
     with open_recommender(ctx) as recommender:
