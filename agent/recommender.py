@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from agent.acts import events_of_acts, rated_acts
 from agent.catalogue.report import forget_refused
 from agent.deadline import Deadline
 from agent.embed.base import Embedder
@@ -110,26 +111,15 @@ class Recommender:
         All titles are found before anything is written. Within one call, later acts count as newer by a microsecond.
         Raises NotFound, Ambiguous, ConfigError.
         """
-        for title, rating in (ratings or {}).items():
-            if not 1 <= rating <= 5:
-                raise ConfigError(f"{title!r} is rated {rating:g}", "A rating is a number from 1 to 5")
+        rated = rated_acts(ratings or {})
         acts = [
             *((EventKind.VIEW, title, None) for title in listed("seen", seen)),
             *((EventKind.DISLIKE, title, None) for title in listed("dislikes", dislikes)),
-            *((EventKind.RATE, title, value) for title, value in (ratings or {}).items()),
+            *rated,
             *((EventKind.LIKE, title, None) for title in listed("likes", likes)),
         ]
-        now = at or datetime.now(UTC)
-        events = [
-            Event(
-                user_id=user_id,
-                kind=kind,
-                item_id=self.find(title).item_id,
-                value=value,
-                at=now + timedelta(microseconds=n),
-            )
-            for n, (kind, title, value) in enumerate(acts)
-        ]
+        found = [(kind, self.find(title).item_id, value) for kind, title, value in acts]
+        events = events_of_acts(user_id, found, at or datetime.now(UTC))
         self.parts.store.put_events(events)
         return events
 

@@ -27,7 +27,6 @@ _MAX_MOVED = 0.1  # of all rows: when more have changed, the mean is taken anew
 _NO_LENGTH = 1e-4  # a centred vector shorter than this is rounding error
 _ROWS_PER_STEP = 1_000
 _EMBEDDING_SHARE = 0.9  # of the time a rebuild takes, for the progress bar
-
 _HALF_WRITTEN = "it was left half-written"
 
 Progress = Callable[[int, int], None]
