@@ -9,6 +9,8 @@ import prompts
 from agent.deadline import Deadline
 from agent.errors import ModelTimeout, ModelUnavailable, PromptError
 from agent.llm.llama import Llama, available_cores, requantise
+from agent.llm.registry import resolve
+from agent.settings import Settings
 from agent.types import Item
 
 NEVER = Deadline.never()
@@ -33,6 +35,15 @@ def test_scores_equal_the_whole_text_decoded_afresh(llama: Llama) -> None:
     whole = head + line
     steps = [llama._decoder.score(whole[:n], [[whole[n]]], NEVER)[0].logprob for n in range(len(head), len(whole))]
     assert scores(llama, PREFIX, [LINES[3]])[0] == pytest.approx(sum(steps), abs=TOLERANCE)
+
+
+def test_with_16_bit_weights_whole_lines_agree(tmp_path: Path) -> None:
+    source = resolve("smollm2-135m", Settings()).path
+    requantise(source, tmp_path / "f16.gguf", kind="F16")
+    with closing(Llama(tmp_path / "f16.gguf", name="f16", sha256="f16")) as model:
+        together = scores(model, PREFIX, LINES[:12])
+        alone = [scores(model, PREFIX, [line])[0] for line in LINES[:12]]
+    assert together == pytest.approx(alone, abs=0.05)
 
 
 def test_scores_do_not_depend_on_order_or_company(llama: Llama) -> None:
