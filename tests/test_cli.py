@@ -443,8 +443,13 @@ def test_an_endpoint_that_is_down_degrades_the_answer(here_within: Palate, monke
 def test_a_model_that_is_not_there_or_not_one_is_named(here_within: Palate, films: Path) -> None:
     (films / "bad.gguf").write_bytes(b"not a model")
     for reference in ("./bad.gguf", "./none.gguf"):
-        degraded = here_within("--model", reference, "recommend", "ada", "-k", "1", "--json").json["degraded"]
-        assert reference.removeprefix("./") in degraded[0]["reason"]
+        answer = here_within("--model", reference, "recommend", "ada", "-k", "1", "--json")
+        assert answer.code == 1
+        assert len(answer.json["recommendations"]) == 1
+        assert reference.removeprefix("./") in answer.json["degraded"][0]["reason"]
+        told = [line for line in answer.err.splitlines() if line.startswith("palate:")]
+        assert len(told) == 1
+        assert reference.removeprefix("./") in told[0]
     assert "palate models list" in one_line(here_within("--model", "nosuch", "recommend", "ada"), 2)
 
 

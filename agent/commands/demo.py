@@ -55,6 +55,7 @@ def demo(
         render.write_json(slate.as_json())
     else:
         render.draw_slate(slate, f"For {USER}, who likes five films:")
+        render.require_model(slate)
         render.told(f"go on with: palate --folder {FOLDER} recommend {USER} 'a wish of your own'")
 
 

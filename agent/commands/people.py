@@ -109,8 +109,8 @@ def recommend(
 ) -> None:
     """Recommend titles to a person, with checked reasons.
 
-    Items the person has seen are left out. When the language model fails, the answer stands
-    in the order of the other signals and says so.
+    Items the person has seen are left out. When the language model fails, the answer stands in the order of the other
+    signals and says so; when there is no such model, the exit code is 1 besides.
     """
     user_id = person(user)
     with open_recommender(ctx) as recommender:
@@ -122,6 +122,7 @@ def recommend(
             raise NotFound(f"nothing is left to recommend to {user_id!r}", "Loosen --where, or load more items")
         else:
             render.draw_slate(slate, f"For {user_id}")
+        render.require_model(slate)
 
 
 def why(

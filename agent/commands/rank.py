@@ -87,3 +87,4 @@ def _show(slate: Slate, heading: str, as_json: bool) -> None:
         render.write_json(slate.as_json())
     else:
         render.draw_slate(slate, heading)
+    render.require_model(slate)

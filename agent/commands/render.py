@@ -12,6 +12,8 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from agent.errors import ModelUnavailable
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress as Drawn
@@ -180,9 +182,15 @@ def duration(milliseconds: float) -> str:
 
 
 def note_degraded(degraded: Sequence[Degradation]) -> None:
-    """One note on stderr for each stage that did less than asked."""
-    for stage in degraded:
+    """One note on stderr for each stage that did less than asked; a model that is not there is `require_model`'s."""
+    for stage in (d for d in degraded if d.stage != "model"):
         note(f"{stage.stage}: {stage.reason}")
+
+
+def require_model(slate: Slate) -> None:
+    """Do nothing where the model could be opened. Raises ModelUnavailable otherwise: call it once the answer is out."""
+    for stage in (d for d in slate.degraded if d.stage == "model"):
+        raise ModelUnavailable(f"answered without the language model: {stage.reason}")
 
 
 def draw_why(slate: Slate) -> None:
