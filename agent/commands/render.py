@@ -117,17 +117,13 @@ def draw_slate(slate: Slate, heading: str) -> None:
     from rich.text import Text
 
     console = out()
-    console.print(Text.assemble((plain(heading), "bold"), (f"  {_wish(slate)}", "italic") if slate.wish else ""))
+    console.print(Text.assemble((plain(heading), "bold"), (f"  “{plain(slate.wish)}”", "italic") if slate.wish else ""))
     console.print()
     for recommendation in slate:
         console.print(_block(recommendation))
     if slate.timings_ms:
         console.print(Text(timings_line(slate.timings_ms), style="dim"))
     note_degraded(slate.degraded)
-
-
-def _wish(slate: Slate) -> str:
-    return f"“{plain(slate.wish or '')}”"
 
 
 def _block(recommendation: Recommendation) -> RenderableType:
@@ -200,7 +196,9 @@ def draw_why(slate: Slate) -> None:
     console = out()
     for recommendation in slate:
         title = (plain(recommendation.item.name), "bold cyan")
-        console.print(Text.assemble(title, f"  for {plain(slate.user_id)}", f"  {_wish(slate)}" if slate.wish else ""))
+        console.print(
+            Text.assemble(title, f"  for {plain(slate.user_id)}", f"  “{plain(slate.wish)}”" if slate.wish else "")
+        )
         console.print(Text(rank_line(recommendation.path), style="dim"))
         console.print(_steps(recommendation.path))
         if recommendation.rationale is not None:
