@@ -28,7 +28,7 @@ ROOMS = {  # a room -> what of ours it may import, besides the ground floor and 
     "agent/recall": {"agent.embed", "agent.settings"},
     "agent/rerank": {"agent.llm.base", "agent.llm.thoughts", "agent.cache", "prompts"},
     "agent/explain": {"agent.llm.base", "prompts"},
-    "agent/embed": {"agent.cache"},
+    "agent/embed": {"agent.cache", "agent.cores"},
     "agent/catalogue": set(),
     "prompts": set(),
 }

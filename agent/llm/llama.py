@@ -21,6 +21,7 @@ from typing import Literal, TypeVar, cast
 
 import llama_cpp
 
+from agent.cores import available_cores
 from agent.deadline import Deadline
 from agent.errors import ModelTimeout, ModelUnavailable, PromptError
 from agent.llm.base import Ability, Completion, Score
@@ -261,16 +262,6 @@ def requantise(source: Path, target: Path, *, kind: str = "Q4_0", threads: int |
 def supports_gpu() -> bool:
     """Whether this build of llama.cpp found a GPU to put layers on."""
     return bool(llama_cpp.llama_supports_gpu_offload())
-
-
-def available_cores() -> int:
-    """How many cores this process may use: its affinity, bounded by the control group's quota; at least 1."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
-    except (OSError, ValueError):
-        return cores
-    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
 
 
 _lines: list[str] = []
