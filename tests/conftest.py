@@ -12,7 +12,7 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two OpenMP runtimes on two cores: let idle threads sleep
 
 if TYPE_CHECKING:
-    from agent.llm.llama import Llama
+    from agent.llm.local.llama import Llama
 
 
 @pytest.fixture(scope="session")

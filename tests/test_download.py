@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from agent.errors import ConfigError, ModelUnavailable
-from agent.llm import registry, wheels
-from agent.llm.cards import GGUF, HubFile, ModelCard, Wheel
-from agent.llm.download import Hub, choose
-from agent.llm.fetch import AGENT, Refused, WrongHash, fetch, fetch_checked
-from agent.llm.pull import Puller
-from agent.llm.reference import HubReference
+from agent.llm import registry
+from agent.llm.files import wheels
+from agent.llm.files.cards import GGUF, HubFile, ModelCard, Wheel
+from agent.llm.files.download import Hub, choose
+from agent.llm.files.fetch import AGENT, Refused, WrongHash, fetch, fetch_checked
+from agent.llm.files.pull import Puller
+from agent.llm.files.reference import HubReference
 from agent.settings import ModelSettings, Settings
 from tests.support.file_server import FileServer, serving, silence
 from tests.support.gguf_files import card, sha256, tiny_gguf
@@ -235,7 +236,7 @@ def test_an_unreachable_or_silent_hub_fails_in_time(here: Settings) -> None:
 def test_offline_is_respected_as_the_hub_library_reads_it(here: Settings) -> None:
     with pytest.raises(ModelUnavailable, match="HF_HUB_OFFLINE is set"):
         registry.resolve(f"hf:{REPOSITORY}:Q4_K_M", here, hub=Hub("http://127.0.0.1:9", offline=True))
-    code = "from agent.llm.download import Hub; h = Hub.configured(); print(h.offline, h.address, h.token)"
+    code = "from agent.llm.files.download import Hub; h = Hub.configured(); print(h.offline, h.address, h.token)"
     own = {"HF_HUB_OFFLINE": "1", "HF_ENDPOINT": "http://127.0.0.1:9", "HF_TOKEN": "t", "HF_HOME": str(Path.cwd())}
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, env={**os.environ, **own}, check=True
@@ -348,8 +349,8 @@ def test_an_interrupted_pull_goes_on_where_it_stopped(index: FileServer, here: S
 PULL = """
 import sys, time
 from pathlib import Path
-from agent.llm.download import Hub
-from agent.llm.pull import Puller
+from agent.llm.files.download import Hub
+from agent.llm.files.pull import Puller
 from agent.settings import Settings
 from tests.support.gguf_files import card, tiny_gguf
 def told(doing, done=0, total=0):
@@ -358,8 +359,8 @@ def told(doing, done=0, total=0):
 here = Settings(cache_folder=Path(sys.argv[1]))
 landed = here.cache_folder / "models" / "tiny.gguf"
 model, _ = card(tiny_gguf(values=1_000_000), parts=1)
-from agent.llm.pull import as_gguf
-from agent.llm.receipts import Receipts
+from agent.llm.files.pull import as_gguf
+from agent.llm.files.receipts import Receipts
 def find():
     return as_gguf("tiny", landed, Receipts(here.cache_folder).check(landed, model.sha256)) if landed.exists() else None
 print(Puller(here, Hub(sys.argv[2]), told, find).card(model).source, flush=True)

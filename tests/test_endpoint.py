@@ -26,9 +26,9 @@ from agent.errors import (
     PromptError,
 )
 from agent.llm.base import Completion, Model
-from agent.llm.endpoint import Endpoint
-from agent.llm.lane import Call, Sockets
-from agent.llm.refusal import refusal_of
+from agent.llm.remote.endpoint import Endpoint
+from agent.llm.remote.lane import Call, Sockets
+from agent.llm.remote.refusal import refusal_of
 from agent.llm.thoughts import without_thoughts
 from tests.support.asking import GRACE_S, KEY, SCHEMA, ask, failure
 from tests.support.faulty_server import (

@@ -9,8 +9,8 @@ import pytest
 
 from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelUnavailable
-from agent.llm.address import is_local
-from agent.llm.endpoint import Endpoint
+from agent.llm.remote.address import is_local
+from agent.llm.remote.endpoint import Endpoint
 from tests.support.asking import KEY, SCHEMA, ask, failure
 from tests.support.faulty_server import Answer, FaultyServer, completion, hangs, http, ok, resets, says, sends, status
 

@@ -38,7 +38,7 @@ from tests.support.taste import (
 )
 
 if TYPE_CHECKING:
-    from agent.llm.llama import Llama
+    from agent.llm.local.llama import Llama
 
 SLATE = (COLLATERAL, NEMO, BLADE_RUNNER, WESTERN, BABE)
 EVENTS = acts([TOY_STORY, HEAT, ALIEN])

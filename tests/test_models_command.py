@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agent import cli
-from agent.llm.cards import CARDS
+from agent.llm.files.cards import CARDS
 from tests.support.gguf_files import sha256, tiny_gguf
 
 TINY = tiny_gguf(file_type=7)

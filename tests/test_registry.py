@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelUnavailable
-from agent.llm import registry, variant
-from agent.llm.cards import CARDS, GGUF, card_of
-from agent.llm.download import Hub
-from agent.llm.fetch import WrongHash
-from agent.llm.gguf import read_header
-from agent.llm.receipts import Receipts
-from agent.llm.reference import EndpointReference, FileReference, HubReference, parse
+from agent.llm import registry
+from agent.llm.files import variant
+from agent.llm.files.cards import CARDS, GGUF, card_of
+from agent.llm.files.download import Hub
+from agent.llm.files.fetch import WrongHash
+from agent.llm.files.gguf import read_header
+from agent.llm.files.receipts import Receipts
+from agent.llm.files.reference import EndpointReference, FileReference, HubReference, parse
 from agent.settings import ModelSettings, Settings
 from tests.support.gguf_files import sha256, tiny_gguf
 

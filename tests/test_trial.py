@@ -3,11 +3,11 @@
 import subprocess
 import sys
 
-from agent.llm.trial import crashes
+from agent.llm.local.trial import crashes
 
 
 def tried(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "agent.llm.trial", *arguments]
+    command = [sys.executable, "-m", "agent.llm.local.trial", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

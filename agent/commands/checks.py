@@ -145,7 +145,7 @@ def _embedder(recommender: Recommender) -> Iterator[Check]:
 
 
 def _model(recommender: Recommender) -> Iterator[Check]:
-    from agent.llm.trial import crashes
+    from agent.llm.local.trial import crashes
 
     reference = recommender.settings.model.reference
     if not reference.startswith("openai:"):
@@ -173,7 +173,7 @@ def _origin(recommender: Recommender) -> str:
 
 
 def _file(model: Any) -> Check:
-    from agent.llm.fetch import sha256_of
+    from agent.llm.files.fetch import sha256_of
 
     digest = sha256_of(model.path)
     detail = f"{model.path} ({size(model.path.stat().st_size)}), sha256 {digest}"

@@ -16,8 +16,8 @@ from agent.commands.options import JsonOption, options_of
 if TYPE_CHECKING:
     from rich.progress import Progress as Drawn
 
-    from agent.llm.cards import GGUF
-    from agent.llm.fetch import Progress
+    from agent.llm.files.cards import GGUF
+    from agent.llm.files.fetch import Progress
     from agent.settings import Settings
 
 app = typer.Typer(no_args_is_help=True, help="List, pull, inspect and choose language models.")
@@ -69,8 +69,8 @@ def pull(ctx: typer.Context, reference: ReferenceOrChosen = None, as_json: JsonO
 @app.command()
 def info(ctx: typer.Context, reference: ReferenceOrChosen = None, as_json: JsonOption = False) -> None:
     """Show what a model is: path, size, hash, licence, source, variant. Nothing is fetched."""
-    from agent.llm import variant
-    from agent.llm.reference import EndpointReference, parse
+    from agent.llm.files import variant
+    from agent.llm.files.reference import EndpointReference, parse
     from agent.llm.registry import find
 
     settings = options_of(ctx).load().settings
@@ -113,7 +113,7 @@ def use(ctx: typer.Context, reference: ReferenceArgument, as_json: JsonOption = 
 
 def _checked(reference: str, settings: Settings, file: Path) -> tuple[str, bool]:
     """The reference as the settings file shall have it, and whether its file is here. Raises as `find` does."""
-    from agent.llm.reference import EndpointReference, FileReference, parse
+    from agent.llm.files.reference import EndpointReference, FileReference, parse
     from agent.llm.registry import find
 
     parsed = parse(reference)
@@ -127,7 +127,7 @@ def _checked(reference: str, settings: Settings, file: Path) -> tuple[str, bool]
 
 
 def _absent(reference: str) -> dict[str, Any]:
-    from agent.llm.cards import card_of
+    from agent.llm.files.cards import card_of
 
     card = card_of(reference)
     facts = {"bytes": card.bytes, "sha256": card.sha256, "license": card.license} if card else {}
@@ -136,7 +136,7 @@ def _absent(reference: str) -> dict[str, Any]:
 
 def _described(model: GGUF, made: GGUF | None, settings: Settings) -> dict[str, Any]:
     """The documented JSON shape of `palate models info` and `pull`."""
-    from agent.llm.gguf import read_header
+    from agent.llm.files.gguf import read_header
 
     header = read_header(model.path)
     return {
@@ -163,7 +163,8 @@ def _variant(made: GGUF) -> dict[str, Any]:
 
 
 def _why_no_variant(model: GGUF, settings: Settings) -> str:
-    from agent.llm import llama, variant
+    from agent.llm.files import variant
+    from agent.llm.local import llama
 
     if not settings.model.requantise:
         return "switched off (model.requantise)"

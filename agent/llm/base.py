@@ -1,14 +1,15 @@
-"""What every language model here can be asked: to score continuations, or to complete prompts."""
+"""What every language model here can be asked: to score, to choose, to arrange, and to complete."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from agent.deadline import Deadline
 
-Ability = Literal["score", "continue", "chat"]
+Ability = Literal["score", "choose", "arrange", "continue", "chat"]
+OnText = Callable[[int, str], bool]  # (index of the suffix, the piece just written) -> go on with this one?
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,20 +22,41 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """What a model wrote. `finish_reason` is `stop` (it ended, or met a stop string) or `length` (cut off)."""
+    """What a model wrote.
+
+    `finish_reason`: `stop` (it ended, or met a stop string), `length` (cut off at the token cap), `cancelled` (the
+    listener of its pieces did not want more).
+    """
 
     text: str
-    finish_reason: Literal["stop", "length"]
+    finish_reason: Literal["stop", "length", "cancelled"]
     tokens_in: int
     tokens_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How the next token is drawn. Temperature 0 takes the likeliest, and nothing else counts.
+
+    Above 0, tokens are drawn from the smallest set that holds `top_p` of the probability. Equal seeds give equal texts:
+    the text of suffix n is drawn with the seed `seed + n`, whatever else is written beside it.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+
+GREEDY = Sampling()
 
 
 class Model(Protocol):
     """A language model, local or behind an endpoint. Safe to call from several threads; calls queue.
 
-    `abilities`: `score` (log-probabilities of given continuations), `continue` (goes on with a text, best for small
-    models with worked examples), `chat` (follows instructions). `fingerprint` names the weights: equal fingerprints
-    give equal scores, so it is a cache key.
+    `abilities`: `score` (log-probabilities of given continuations), `choose` (log-probabilities of what comes next),
+    `arrange` (labels in an order of its choice), `continue` (goes on with a text, best for small models with worked
+    examples), `chat` (follows instructions). `fingerprint` names the weights: equal fingerprints give equal scores,
+    so it is a cache key.
     """
 
     name: str
@@ -53,6 +75,28 @@ class Model(Protocol):
         """
         ...
 
+    def choose(
+        self, prefix: str, suffixes: Sequence[str], options: Sequence[Sequence[str]], deadline: Deadline
+    ) -> list[tuple[float, ...]]:
+        """For each suffix, the log-probability (nats) that each option comes next after `prefix + suffix`.
+
+        An option is a list of spellings (`[" yes", "Yes"]`), of which those of one token count, and are summed. The
+        options of one suffix need not add up to 1: the rest is what else could come. A chat model gets `prefix` as the
+        system message and the suffix as the user's; what its server does not list counts as its least listed one.
+        Raises as `score` does; PromptError too where an option has no spelling of one token, or two options share one.
+        """
+        ...
+
+    def arrange(
+        self, prefix: str, suffixes: Sequence[str], labels: Sequence[str], deadline: Deadline
+    ) -> list[tuple[int, ...]]:
+        """For each suffix, the order in which the model lists the labels: each index into them exactly once.
+
+        The model writes under a grammar that allows only labels it has not used yet, so every answer is a permutation.
+        Raises as `score` does; PromptError too where a label is not one token, or two labels share one.
+        """
+        ...
+
     def complete(
         self,
         prefix: str,
@@ -62,12 +106,15 @@ class Model(Protocol):
         max_tokens: int,
         stop: Sequence[str] = (),
         schema: dict[str, object] | None = None,
+        sampling: Sampling = GREEDY,
+        on_text: OnText | None = None,
     ) -> list[Completion]:
-        """One greedy completion of `prefix + suffix` for each suffix, in order, sharing the work on the prefix.
+        """One completion of `prefix + suffix` for each suffix, in order, sharing the work on the prefix.
 
         A chat model gets `prefix` as the system message and the suffix as the user's. `schema` is a JSON schema that
         the reply should follow, where the model can be held to one. The stop string is not part of the text.
-        Raises as `score` does.
+        `on_text` hears each piece of text as soon as it stands, from another thread, and ends that one text by
+        answering False. Raises as `score` does.
         """
         ...
 

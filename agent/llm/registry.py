@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from agent.errors import ConfigError
-from agent.llm import variant
 from agent.llm.base import Model
-from agent.llm.cards import CARDS, GGUF, HubFile, ModelCard
-from agent.llm.download import Hub, choose
-from agent.llm.fetch import Progress, WrongHash, quiet
-from agent.llm.gguf import check_kind
-from agent.llm.pull import Puller, as_gguf, hub_folder, models_folder
-from agent.llm.receipts import Receipts
-from agent.llm.reference import EndpointReference, FileReference, HubReference, parse
-from agent.llm.wheels import installed_file
+from agent.llm.files import variant
+from agent.llm.files.cards import CARDS, GGUF, HubFile, ModelCard
+from agent.llm.files.download import Hub, choose
+from agent.llm.files.fetch import Progress, WrongHash, quiet
+from agent.llm.files.gguf import check_kind
+from agent.llm.files.pull import Puller, as_gguf, hub_folder, models_folder
+from agent.llm.files.receipts import Receipts
+from agent.llm.files.reference import EndpointReference, FileReference, HubReference, parse
+from agent.llm.files.wheels import installed_file
 from agent.settings import Settings
 
 __all__ = ["GGUF", "find", "in_lines", "known", "open_model", "prepare", "resolve"]
@@ -72,7 +72,7 @@ def find(reference: str, settings: Settings, *, progress: Progress = quiet, hub:
 
 def prepare(model: GGUF, settings: Settings, *, progress: Progress = quiet) -> GGUF:
     """The file to load for a model file: without a GPU its quicker variant, made on first use; else the file itself."""
-    from agent.llm import llama
+    from agent.llm.local import llama
 
     if not variant.wanted(model, settings, llama.supports_gpu):
         return model
@@ -87,7 +87,7 @@ def open_model(settings: Settings, *, progress: Callable[[str], None] | None = N
     parsed, options = parse(settings.model.reference), settings.model
     if isinstance(parsed, EndpointReference):
         return _open_endpoint(parsed.model, settings)
-    from agent.llm.llama import Llama
+    from agent.llm.local.llama import Llama
 
     told = in_lines(progress) if progress else quiet
     file = prepare(resolve(options.reference, settings, progress=told), settings, progress=told)
@@ -120,7 +120,7 @@ def in_lines(
 
 
 def _open_endpoint(model: str, settings: Settings) -> Model:
-    from agent.llm.endpoint import Endpoint
+    from agent.llm.remote.endpoint import Endpoint
 
     options = settings.endpoint
     return Endpoint(

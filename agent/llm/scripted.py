@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import threading
 import time
@@ -12,7 +13,7 @@ from typing import Literal
 
 from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelTimeout, ModelUnavailable, PalateError
-from agent.llm.base import Ability, Completion, Score
+from agent.llm.base import GREEDY, Ability, Completion, OnText, Sampling, Score
 
 Reply = str | Completion | PalateError
 
@@ -21,14 +22,19 @@ _WORD = re.compile(r"\s*\S+")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call that a `Scripted` received. `texts` are the suffixes or the continuations; the rest is as passed in."""
+    """One call that a `Scripted` received. `texts` are the suffixes or the continuations; the rest is as passed in.
 
-    kind: Literal["complete", "score"]
+    `options` are the spellings of each option to choose among, or the labels to arrange, each alone.
+    """
+
+    kind: Literal["complete", "score", "choose", "arrange"]
     prefix: str
     texts: tuple[str, ...]
     max_tokens: int = 0
     stop: tuple[str, ...] = ()
     schema: dict[str, object] | None = None
+    options: tuple[tuple[str, ...], ...] = ()
+    sampling: Sampling = GREEDY
 
 
 class Scripted:
@@ -36,7 +42,8 @@ class Scripted:
 
     `replies`: a sequence, of which each completion takes the next (ModelUnavailable when it is used up), or a function
     of (prefix, suffix). A reply is a text, a whole Completion, or an error of Palate's tree, which is then raised.
-    `scores`: a function of (prefix, continuation) that gives a log-probability (at most 0) or raises.
+    `scores`: a function of (prefix, continuation) that gives a log-probability (at most 0) or raises; options and
+    labels are continuations of `prefix + suffix` to it, and are arranged from the likeliest down.
     A token is a word: a text is cut at the first stop string and after `max_tokens` words, as a model's would be.
     `delay_s`: how long each call takes; ModelTimeout as soon as the deadline has passed.
     `abilities`: by default `chat` and `continue` where replies are given, `score` where scores are. `fingerprint` is
@@ -76,6 +83,22 @@ class Scripted:
         self._enter(Call("score", prefix, tuple(continuations)), deadline)
         return [self._score_of(prefix, continuation) for continuation in continuations]
 
+    def choose(
+        self, prefix: str, suffixes: Sequence[str], options: Sequence[Sequence[str]], deadline: Deadline
+    ) -> list[tuple[float, ...]]:
+        """What `scores` gives the spellings of each option after `prefix + suffix`, summed. Raises as `score` does."""
+        spelled = tuple(tuple(spellings) for spellings in options)
+        self._enter(Call("choose", prefix, tuple(suffixes), options=spelled), deadline)
+        return [tuple(self._summed(prefix + suffix, spellings) for spellings in spelled) for suffix in suffixes]
+
+    def arrange(
+        self, prefix: str, suffixes: Sequence[str], labels: Sequence[str], deadline: Deadline
+    ) -> list[tuple[int, ...]]:
+        """The labels by what `scores` gives them after `prefix + suffix`, highest first, ties in the order given."""
+        self._enter(Call("arrange", prefix, tuple(suffixes), options=tuple((label,) for label in labels)), deadline)
+        likely = [[self._score_of(prefix + suffix, label).logprob for label in labels] for suffix in suffixes]
+        return [tuple(sorted(range(len(labels)), key=lambda n: -row[n])) for row in likely]
+
     def complete(
         self,
         prefix: str,
@@ -85,18 +108,24 @@ class Scripted:
         max_tokens: int,
         stop: Sequence[str] = (),
         schema: dict[str, object] | None = None,
+        sampling: Sampling = GREEDY,
+        on_text: OnText | None = None,
     ) -> list[Completion]:
-        """The next replies of the script, one for each suffix; the schema is recorded and not enforced.
+        """The next replies of the script, one for each suffix; schema and sampling are recorded and not enforced.
+
+        `on_text` hears each reply word by word.
 
         Raises the error that stands in the place of a reply, and ModelUnavailable when the script is used up.
         """
-        self._enter(Call("complete", prefix, tuple(suffixes), max_tokens, tuple(stop), schema), deadline)
+        call = Call("complete", prefix, tuple(suffixes), max_tokens, tuple(stop), schema, sampling=sampling)
+        self._enter(call, deadline)
         with self._lock:
             replies = [self._next(prefix, suffix) for suffix in suffixes]
-        return [
+        whole = [
             _completion(reply, prefix + suffix, max_tokens, stop)
             for reply, suffix in zip(replies, suffixes, strict=True)
         ]
+        return [_told(n, one, on_text) if on_text else one for n, one in enumerate(whole)]
 
     def close(self) -> None:
         """Refuse every later call with ModelUnavailable. Calling it twice is harmless."""
@@ -124,6 +153,14 @@ class Scripted:
             raise reply
         return reply
 
+    def _summed(self, text: str, spellings: Sequence[str]) -> float:
+        """The log of the summed probability of the spellings, at most 0."""
+        likely = [self._score_of(text, spelling).logprob for spelling in spellings]
+        most = max(likely, default=-math.inf)
+        if math.isinf(most):
+            return most
+        return min(0.0, most + math.log(sum(math.exp(one - most) for one in likely)))
+
     def _score_of(self, prefix: str, continuation: str) -> Score:
         if self._scores is None:
             raise ModelUnavailable(f"the model {self.name} has no script for scores", "Give it a function `scores`")
@@ -135,7 +172,7 @@ class Scripted:
 
 def _abilities_of(replies: object, scores: object) -> set[Ability]:
     writes: set[Ability] = {"chat", "continue"} if replies is not None else set()
-    scored: set[Ability] = {"score"} if scores is not None else set()
+    scored: set[Ability] = {"score", "choose", "arrange"} if scores is not None else set()
     return writes | scored
 
 
@@ -153,3 +190,12 @@ def _completion(reply: Reply, prompt: str, max_tokens: int, stop: Sequence[str])
     if len(words) > max_tokens:
         return Completion("".join(words[:max_tokens]), "length", tokens_in, max_tokens)
     return Completion(text, "stop", tokens_in, len(words))
+
+
+def _told(n: int, whole: Completion, on_text: OnText) -> Completion:
+    """The completion as far as the listener wanted to hear it, word by word."""
+    words = _WORD.findall(whole.text)
+    for heard, word in enumerate(words, start=1):
+        if not on_text(n, word) and heard < len(words):
+            return Completion("".join(words[:heard]), "cancelled", whole.tokens_in, heard)
+    return whole

@@ -9,7 +9,7 @@ import pytest
 from agent.deadline import Deadline
 from agent.errors import PalateError
 from agent.llm.base import Model
-from agent.llm.endpoint import Endpoint
+from agent.llm.remote.endpoint import Endpoint
 from tests.support.faulty_server import FaultyServer
 
 GRACE_S = 0.25

@@ -7,7 +7,7 @@ import io
 import struct
 import zipfile
 
-from agent.llm.cards import ModelCard, Wheel
+from agent.llm.files.cards import ModelCard, Wheel
 
 
 def _text(text: str) -> bytes:

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import ModelUnavailable
-from agent.llm.cards import GGUF, HubFile, ModelCard
-from agent.llm.download import Hub, choose
-from agent.llm.fetch import Progress, WrongHash, alone, make_folder, sha256_of
-from agent.llm.gguf import read_header
-from agent.llm.receipts import Receipt, Receipts
-from agent.llm.reference import HubReference
-from agent.llm.wheels import assemble
+from agent.llm.files.cards import GGUF, HubFile, ModelCard
+from agent.llm.files.download import Hub, choose
+from agent.llm.files.fetch import Progress, WrongHash, alone, make_folder, sha256_of
+from agent.llm.files.gguf import read_header
+from agent.llm.files.receipts import Receipt, Receipts
+from agent.llm.files.reference import HubReference
+from agent.llm.files.wheels import assemble
 from agent.settings import Settings
 
 

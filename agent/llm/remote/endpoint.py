@@ -21,13 +21,13 @@ from pydantic import SecretStr
 
 from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelError, ModelReplyInvalid, ModelTimeout, ModelUnavailable, PromptError
-from agent.llm.address import checked_address, checked_key, is_local
 from agent.llm.base import Ability, Completion, Score
-from agent.llm.chat import completion_from
 from agent.llm.control import KNOWN_CONTROL_TOKENS
-from agent.llm.dialect import Dialect, Question
-from agent.llm.lane import Call, Response, Sockets, tls_for
-from agent.llm.refusal import refusal_of
+from agent.llm.remote.address import checked_address, checked_key, is_local
+from agent.llm.remote.chat import completion_from
+from agent.llm.remote.dialect import Dialect, Question
+from agent.llm.remote.lane import Call, Response, Sockets, tls_for
+from agent.llm.remote.refusal import refusal_of
 
 MAX_TIMEOUT_S = 86_400
 

@@ -1,4 +1,4 @@
-"""Tries llama.cpp on this processor: `python -m agent.llm.trial [REFERENCE]` loads a model and decodes a few tokens.
+"""Tries llama.cpp on this processor: `python -m agent.llm.local.trial [REFERENCE]` loads a model and decodes a little.
 
 A library built for another processor, or miscompiled, kills the process that calls it; run as a child, this shows it.
 Exit status 0 is all well, 1 a reason in one line, a signal a crash.
@@ -18,7 +18,7 @@ def crashes(reference: str) -> str | None:
     """How llama.cpp dies of that model here, tried in a child process; None where it lives, even if it refuses it."""
     try:
         tried = subprocess.run(
-            [sys.executable, "-m", "agent.llm.trial", reference],
+            [sys.executable, "-m", "agent.llm.local.trial", reference],
             capture_output=True,
             text=True,
             timeout=TIMEOUT_S,

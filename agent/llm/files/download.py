@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import ConfigError, ModelUnavailable
-from agent.llm.cards import HubFile
-from agent.llm.fetch import AGENT, Progress, Refused, fetch_checked, quiet
-from agent.llm.reference import HubReference
+from agent.llm.files.cards import HubFile
+from agent.llm.files.fetch import AGENT, Progress, Refused, fetch_checked, quiet
+from agent.llm.files.reference import HubReference
 
 DEFAULT_QUANTISATION = "Q4_K_M"
 _SHARD = re.compile(r"-\d{5}-of-\d{5}\.gguf$", re.IGNORECASE)

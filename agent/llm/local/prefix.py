@@ -21,7 +21,7 @@ import numpy as np
 from agent.deadline import Deadline
 from agent.errors import ModelUnavailable, PromptError
 from agent.llm.base import Score
-from agent.llm.logits import Row, common_length, log_normalisers
+from agent.llm.local.logits import Row, common_length, log_normalisers
 
 KEPT = 6  # prefixes kept in the cache
 WIDTH = 24  # continuations decoded together: more makes attention span cells of no use

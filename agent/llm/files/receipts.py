@@ -13,8 +13,8 @@ import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from agent.llm.fetch import Progress, WrongHash, quiet, sha256_of
-from agent.llm.gguf import read_header
+from agent.llm.files.fetch import Progress, WrongHash, quiet, sha256_of
+from agent.llm.files.gguf import read_header
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agent.errors import ConfigError
-from agent.llm.cards import CARDS, ModelCard, card_of
+from agent.llm.files.cards import CARDS, ModelCard, card_of
 
 FORMS = "a known name (palate models list), ./file.gguf, hf:org/repo:file-or-quant, or openai:MODEL"
 

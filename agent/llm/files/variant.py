@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from agent.errors import ModelUnavailable
-from agent.llm.cards import GGUF
-from agent.llm.fetch import Progress, alone, make_folder, quiet, sha256_of
-from agent.llm.receipts import Receipt, Receipts
+from agent.llm.files.cards import GGUF
+from agent.llm.files.fetch import Progress, alone, make_folder, quiet, sha256_of
+from agent.llm.files.receipts import Receipt, Receipts
 from agent.settings import Settings
 
 KIND = "Q4_0"

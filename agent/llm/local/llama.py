@@ -25,7 +25,7 @@ from agent.cores import available_cores
 from agent.deadline import Deadline
 from agent.errors import ModelTimeout, ModelUnavailable, PromptError
 from agent.llm.base import Ability, Completion, Score
-from agent.llm.prefix import PrefixDecoder
+from agent.llm.local.prefix import PrefixDecoder
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

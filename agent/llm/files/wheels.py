@@ -18,8 +18,8 @@ from importlib import metadata
 from pathlib import Path
 
 from agent.errors import ModelUnavailable
-from agent.llm.cards import ModelCard, Wheel
-from agent.llm.fetch import CHUNK_BYTES, Progress, Refused, WrongHash, fetch_checked, quiet
+from agent.llm.files.cards import ModelCard, Wheel
+from agent.llm.files.fetch import CHUNK_BYTES, Progress, Refused, WrongHash, fetch_checked, quiet
 
 PIP_TIMEOUT_S = 3_600
 REPORTS_SINCE = (23, 3)  # the first pip whose dry run need not download what it reports

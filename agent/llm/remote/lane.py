@@ -17,7 +17,7 @@ import httpx2
 
 from agent.deadline import Deadline
 from agent.errors import ModelReplyInvalid, ModelTimeout
-from agent.llm.address import is_local
+from agent.llm.remote.address import is_local
 
 MAX_REPLY_BYTES = 262_144
 Response = httpx2.Response

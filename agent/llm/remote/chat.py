@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from agent.errors import ModelReplyInvalid
 from agent.llm.base import Completion
-from agent.llm.dialect import cut_at
+from agent.llm.remote.dialect import cut_at
 from agent.llm.thoughts import without_thoughts
 
 _ENDED = ("stop", "eos", "eos_token", "end_turn", "stop_sequence")

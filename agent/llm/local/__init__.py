@@ -1,0 +1,1 @@
+"""A GGUF file in this process, through llama.cpp: the context, shared-prefix decoding, generation."""
