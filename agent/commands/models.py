@@ -164,13 +164,13 @@ def _variant(made: GGUF) -> dict[str, Any]:
 
 def _why_no_variant(model: GGUF, settings: Settings) -> str:
     from agent.llm.files import variant
-    from agent.llm.local import llama
+    from agent.llm.local.loading import supports_gpu
 
     if not settings.model.requantise:
         return "switched off (model.requantise)"
     if model.file_type not in variant.WORTH_IT:
         return f"none is made of {model.file_type or 'this kind'}"
-    wanted = variant.wanted(model, settings, llama.supports_gpu)
+    wanted = variant.wanted(model, settings, supports_gpu)
     return "made on first use" if wanted else "not needed: layers go to a GPU"
 
 

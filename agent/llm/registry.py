@@ -72,11 +72,12 @@ def find(reference: str, settings: Settings, *, progress: Progress = quiet, hub:
 
 def prepare(model: GGUF, settings: Settings, *, progress: Progress = quiet) -> GGUF:
     """The file to load for a model file: without a GPU its quicker variant, made on first use; else the file itself."""
-    from agent.llm.local import llama
+    from agent.llm.local.loading import supports_gpu
+    from agent.llm.local.requantise import requantise
 
-    if not variant.wanted(model, settings, llama.supports_gpu):
+    if not variant.wanted(model, settings, supports_gpu):
         return model
-    return variant.made(model, settings, llama.requantise, progress=progress)
+    return variant.made(model, settings, requantise, progress=progress)
 
 
 def open_model(settings: Settings, *, progress: Callable[[str], None] | None = None) -> Model:
@@ -88,6 +89,7 @@ def open_model(settings: Settings, *, progress: Callable[[str], None] | None = N
     if isinstance(parsed, EndpointReference):
         return _open_endpoint(parsed.model, settings)
     from agent.llm.local.llama import Llama
+    from agent.llm.local.options import Options
 
     told = in_lines(progress) if progress else quiet
     file = prepare(resolve(options.reference, settings, progress=told), settings, progress=told)
@@ -95,9 +97,16 @@ def open_model(settings: Settings, *, progress: Callable[[str], None] | None = N
         file.path,
         name=parsed.reference if isinstance(parsed, ModelCard) else file.reference,
         sha256=file.sha256,
-        n_gpu_layers=options.n_gpu_layers,
-        context_tokens=options.context_tokens,
-        threads=options.threads,
+        options=Options(
+            n_gpu_layers=options.n_gpu_layers,
+            split_mode=options.split_mode,
+            main_gpu=options.main_gpu,
+            context_tokens=options.context_tokens,
+            cache_type=options.cache_type,
+            ubatch_tokens=options.ubatch_tokens,
+            flash_attention=options.flash_attention,
+            threads=options.threads,
+        ),
     )
 
 
@@ -124,7 +133,12 @@ def _open_endpoint(model: str, settings: Settings) -> Model:
 
     options = settings.endpoint
     return Endpoint(
-        model, base_url=options.base_url, api_key=options.api_key, timeout_s=options.timeout_s, retries=options.retries
+        model,
+        base_url=options.base_url,
+        api_key=options.api_key,
+        timeout_s=options.timeout_s,
+        retries=options.retries,
+        concurrency=options.concurrency,
     )
 
 

@@ -25,6 +25,14 @@ def log_normalisers(logits: Row) -> Row:
     return found
 
 
+def log_sums(logits: Row, groups: Sequence[Sequence[int]]) -> Row:
+    """log(sum(exp(logits))) over the tokens of each group alone, shape (rows, groups); no group may be empty."""
+    found = np.empty((len(logits), len(groups)), dtype=np.float32)
+    for n, group in enumerate(groups):
+        found[:, n] = log_normalisers(logits[:, list(group)])
+    return found
+
+
 def common_length(a: Sequence[int], b: Sequence[int]) -> int:
     """The length of the longest common beginning."""
     return next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))

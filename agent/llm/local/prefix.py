@@ -1,36 +1,40 @@
-"""Decoding many continuations of one shared prefix, in one llama.cpp context.
+"""Decoding many texts that go on from one shared prefix.
 
-The prefix is decoded once and stays in the KV cache as a sequence of its own; each continuation is a further sequence
-that begins as a free copy of it (`seq_cp` on a unified cache copies no cells). Continuations are decoded in chunks,
-many in one batch, and their cells are given back at once. A later prefix that begins like a kept one decodes only what
-differs. Every limit whose breach would abort the process inside llama.cpp is checked here first.
+The prefix is decoded once and stays in the key-value cache as a sequence of its own; each text is a further sequence
+that begins as a free copy of it (on a unified cache, copying a sequence copies no cells). Texts are decoded together,
+as a trie, so that a token which several of them begin with is decoded once, and their cells are given back at once.
+A later prefix that begins like a kept one decodes only what differs.
 
-Sequence numbers: 0 .. KEPT-1 hold kept prefixes, KEPT .. KEPT+WIDTH-1 the continuations of the chunk in flight.
+Sequence numbers: 0 .. KEPT-1 hold kept prefixes, KEPT .. KEPT+WIDTH-1 the texts in flight.
 """
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
-import llama_cpp
 import numpy as np
 
 from agent.deadline import Deadline
-from agent.errors import ModelUnavailable, PromptError
+from agent.errors import ModelError, ModelUnavailable, PromptError
 from agent.llm.base import Score
-from agent.llm.local.logits import Row, common_length, log_normalisers
+from agent.llm.local.context import Context, Entry
+from agent.llm.local.logits import Row, common_length, log_normalisers, log_sums
+from agent.llm.local.trie import Tokens, Trie, tries_of
 
 KEPT = 6  # prefixes kept in the cache
-WIDTH = 24  # continuations decoded together: more makes attention span cells of no use
-MAX_BATCH_TOKENS = 1024
-OUTPUT_BYTES = 64 << 20  # memory for the rows of logits that one batch may ask for
+WIDTH = 32  # texts decoded together: more makes attention span cells of no use
+SEQUENCES = KEPT + WIDTH
 
-Tokens = Sequence[int]
-Entry = tuple[int, int, int, bool]  # token, position, sequence, whether its logits are wanted
-OnToken = Callable[[int, int], bool]  # (index of the text, token) -> go on?
+
+class Writer(Protocol):
+    """Who decides how one text goes on."""
+
+    def next(self, logits: Row) -> Sequence[int]:
+        """The tokens to go on with, given the logits of what comes next; none once the text has ended."""
+        ...
 
 
 @dataclass(slots=True)
@@ -44,49 +48,21 @@ class _Kept:
 
 
 class PrefixDecoder:
-    """One llama.cpp context over a loaded model. Not thread-safe: one thread owns it.
+    """Scores, choices and texts after shared prefixes, on one context of SEQUENCES sequences. One thread owns it.
 
-    `cells` bounds what all kept prefixes and the chunk in flight hold together, in tokens.
+    The kept prefixes and the texts in flight share the context's cells; the prefix that was not used for longest makes
+    room. All prompts here are tokens.
     """
 
-    def __init__(self, model: ctypes.c_void_p, vocabulary: int, *, cells: int, threads: int) -> None:
-        self.cells = cells
-        self.tokens_decoded = 0
-        self._vocabulary = vocabulary
-        self._max_rows = int(np.clip(OUTPUT_BYTES // (4 * vocabulary), WIDTH + KEPT, 512))
-        self._batch_tokens = min(MAX_BATCH_TOKENS, cells)
+    def __init__(self, context: Context) -> None:
+        self.context = context
         self._kept: list[_Kept] = []
         self._clock = 0
-        self._deadline = Deadline.never()
-        self._stop_decoding = llama_cpp.ggml_abort_callback(lambda _: self._deadline.expired)
-        self._context = llama_cpp.llama_init_from_model(model, self._parameters(threads))
-        memory = llama_cpp.llama_get_memory(self._context) if self._context else None
-        if not memory:
-            raise ModelUnavailable(
-                f"llama.cpp could not make a context of {cells} tokens for this model",
-                "Lower model.context_tokens, free memory, or choose a generative model",
-            )
-        self._memory = memory
-        self._batch = _Batch(self._batch_tokens)
-
-    def _parameters(self, threads: int) -> llama_cpp.llama_context_params:
-        parameters = llama_cpp.llama_context_default_params()
-        parameters.n_ctx = self.cells
-        parameters.n_batch = self._batch_tokens
-        parameters.n_ubatch = min(512, self._batch_tokens)
-        parameters.n_seq_max = KEPT + WIDTH
-        parameters.n_outputs_max = self._max_rows
-        parameters.kv_unified = True
-        parameters.n_threads = parameters.n_threads_batch = threads
-        parameters.abort_callback = self._stop_decoding
-        return parameters
 
     def close(self) -> None:
         """Free the context. Calling it twice is harmless."""
-        if self._context:
-            llama_cpp.llama_free(self._context)
-            self._context = None
-            self._kept.clear()
+        self.context.close()
+        self._kept.clear()
 
     def score(self, prefix: Tokens, continuations: Sequence[Tokens], deadline: Deadline) -> list[Score]:
         """The summed log-probability (nats) of each continuation after the prefix, in order; empty ones give 0.
@@ -94,90 +70,109 @@ class PrefixDecoder:
         Equal to decoding each `prefix + continuation` alone, up to rounding in the last bits of the batch's shape.
         Raises PromptError when prefix and longest continuation exceed the context, ModelTimeout at the deadline.
         """
-        self._check_room(prefix, max((len(c) for c in continuations), default=0))
+        self._check_room(prefix, continuations)
         kept = self._keep(prefix, deadline)
-        first = np.array([kept.last_row[c[0]] if c else 0.0 for c in continuations], dtype=np.float64)
-        for chunk in self._chunks(continuations, kept):
-            with self._opened(kept, len(chunk)):
-                entries = [
-                    (token, len(prefix) + i, KEPT + slot, i < len(continuations[n]) - 1)
-                    for slot, n in enumerate(chunk)
-                    for i, token in enumerate(continuations[n])
-                ]
-                following = [(n, t) for n in chunk for t in continuations[n][1:]]
-                for rows in self._in_parts(entries, deadline):
-                    owner, token = np.array(following[: len(rows)], dtype=np.int64).reshape(-1, 2).T
-                    np.add.at(first, owner, rows[np.arange(len(rows)), token] - log_normalisers(rows))
-                    del following[: len(rows)]
-        return [Score(float(s), len(c)) for s, c in zip(first, continuations, strict=True)]
+        totals = np.zeros(len(continuations))
+        for trie in self._tries(continuations, kept, rows=True):
+            token, parent = np.array([(n.token, n.parent) for n in trie.nodes], dtype=np.int64).reshape(-1, 2).T
+            logprob = np.where(parent < 0, kept.last_row[token], 0.0).astype(np.float64)
+            for owners, rows in self._rows(kept, trie, [node.goes_on for node in trie.nodes], deadline):
+                children = np.flatnonzero(np.isin(parent, owners))
+                row = np.searchsorted(owners, parent[children])
+                logprob[children] = rows[row, token[children]] - log_normalisers(rows)[row]
+            totals[trie.order] = [logprob[path].sum() for path in trie.path]
+        return [Score(float(total), len(c)) for total, c in zip(totals, continuations, strict=True)]
 
-    def extend(
-        self, prefix: Tokens, suffixes: Sequence[Tokens], deadline: Deadline, *, max_tokens: int, on_token: OnToken
+    def choose(
+        self, prefix: Tokens, suffixes: Sequence[Tokens], options: Sequence[Tokens], deadline: Deadline
+    ) -> list[tuple[float, ...]]:
+        """For each suffix the log-probability (nats) that one token of each option comes next. Raises as `score`."""
+        self._check_room(prefix, suffixes)
+        kept = self._keep(prefix, deadline)
+        found = np.tile(log_sums(kept.last_row[None], options)[0], (len(suffixes), 1))
+        for trie in self._tries(suffixes, kept):
+            of_node: dict[int, Row] = {}
+            for owners, rows in self._rows(kept, trie, [node.ends for node in trie.nodes], deadline):
+                chances = log_sums(rows, options) - log_normalisers(rows)[:, None]
+                of_node.update(zip(owners, chances, strict=True))
+            for place, path in zip(trie.order, trie.path, strict=True):
+                if path:
+                    found[place] = of_node[path[-1]]
+        return [tuple(float(value) for value in row) for row in found]
+
+    def write(
+        self, prefix: Tokens, suffixes: Sequence[Tokens], writers: Sequence[Writer], deadline: Deadline, *, room: int
     ) -> None:
-        """Go on greedily from every `prefix + suffix`, all together, for at most `max_tokens` tokens each.
+        """Go on from every `prefix + suffix` as its writer says, all together, each for at most `room` tokens.
 
-        Each new token is told to `on_token(index, token)`, which answers whether to go on with that text. More
-        suffixes than fit in the cache at once are taken in turn. Raises as `score` does.
+        A text that has ended gives its cells back at once. More suffixes than fit in the cache at once are taken in
+        turn. Raises as `score` does, and PromptError when a writer exceeds its room.
         """
-        self._check_room(prefix, max((len(s) for s in suffixes), default=0) + max_tokens)
+        self._check_room(prefix, suffixes, room)
         kept = self._keep(prefix, deadline)
-        for chunk in self._chunks(suffixes, kept, spare=max_tokens):
-            with self._opened(kept, len(chunk)):
-                self._extend_chunk(kept, chunk, suffixes, deadline, max_tokens, on_token)
+        for trie in self._tries(suffixes, kept, spare=room):
+            with self._opened(kept, len(trie.order)):
+                self._write(kept, trie, suffixes, writers, deadline, room)
 
-    def _extend_chunk(
+    def _write(
         self,
         kept: _Kept,
-        chunk: list[int],
+        trie: Trie,
         suffixes: Sequence[Tokens],
+        writers: Sequence[Writer],
         deadline: Deadline,
-        most: int,
-        on_token: OnToken,
+        room: int,
     ) -> None:
-        entries = [
-            (token, len(kept.tokens) + i, KEPT + slot, i == len(suffixes[n]) - 1)
-            for slot, n in enumerate(chunk)
-            for i, token in enumerate(suffixes[n])
-        ]
-        told = iter([int(np.argmax(row)) for rows in self._in_parts(entries, deadline) for row in rows])
-        best = [next(told) if suffixes[n] else int(np.argmax(kept.last_row)) for n in chunk]
-        position = [len(kept.tokens) + len(suffixes[n]) for n in chunk]
-        alive = [slot for slot, n in enumerate(chunk) if on_token(n, best[slot])]
-        for _ in range(most - 1):
-            if not alive:
-                return
-            rows = self._decode([(best[s], position[s], KEPT + s, True) for s in alive], deadline)
-            for slot, row in zip(alive, rows, strict=True):
-                best[slot] = int(np.argmax(row))
-                position[slot] += 1
-            alive = [slot for slot in alive if on_token(chunk[slot], best[slot])]
+        ends = [len(kept.tokens) + len(suffixes[place]) for place in trie.order]
+        limits = [end + room for end in ends]
+        due = {
+            number: list(writers[place].next(kept.last_row))
+            for number, (place, path) in enumerate(zip(trie.order, trie.path, strict=True))
+            if not path
+        }
+        for owners, rows in self._rows(kept, trie, [node.ends for node in trie.nodes], deadline, opened=True):
+            row_of = dict(zip(owners, rows, strict=True))
+            for number, (place, path) in enumerate(zip(trie.order, trie.path, strict=True)):
+                if path and path[-1] in row_of:
+                    due[number] = list(writers[place].next(row_of[path[-1]]))
+        while due := self._alive(due):
+            entries = []
+            for number, tokens in due.items():
+                if ends[number] + len(tokens) > limits[number]:
+                    raise PromptError(f"a text went beyond its room of {room} tokens", "Raise max_tokens")
+                sequence = KEPT + number
+                entries += [Entry(t, ends[number] + i, sequence, sequence, False) for i, t in enumerate(tokens)]
+                entries[-1] = entries[-1]._replace(wanted=True)
+                ends[number] += len(tokens)
+            told = iter(list(due))
+            for _, rows in self._in_parts(entries, deadline):
+                due.update({(n := next(told)): list(writers[trie.order[n]].next(row)) for row in rows})
 
-    def _check_room(self, prefix: Tokens, longest: int) -> None:
-        if not self._context:
+    def _alive(self, due: dict[int, list[int]]) -> dict[int, list[int]]:
+        """The texts that go on; the cells of the others are given back."""
+        for number in [n for n, tokens in due.items() if not tokens]:
+            self.context.free(KEPT + number)
+        return {number: tokens for number, tokens in due.items() if tokens}
+
+    def _check_room(self, prefix: Tokens, texts: Sequence[Tokens], room: int = 0) -> None:
+        if not self.context.is_open:
             raise ModelUnavailable("the model is closed", "Open it again")
         if not prefix:
             raise PromptError("the prompt's prefix is empty", "A prompt begins with at least one token")
-        if len(prefix) + longest > self.cells:
+        longest = max((len(text) for text in texts), default=0) + room
+        if len(prefix) + longest > self.context.cells:
             raise PromptError(
-                f"the prompt takes {len(prefix)} + {longest} tokens, and the context holds {self.cells}",
+                f"the prompt takes {len(prefix)} + {longest} tokens, and the context holds {self.context.cells}",
                 "Shorten the history or the item text, or raise model.context_tokens",
             )
 
-    def _chunks(self, texts: Sequence[Tokens], kept: _Kept, spare: int = 0) -> Iterator[list[int]]:
-        """Indices of texts whose cells fit together, at most WIDTH of them."""
-        self._evict(max(self.cells // 4, spare + max((len(t) for t in texts), default=0)), kept)
-        free = self.cells - self._cells_in_use()
-        chunk: list[int] = []
-        cells = 0
-        for n, text in enumerate(texts):
-            size = len(text) + spare
-            if chunk and (len(chunk) == WIDTH or cells + size > free):
-                yield chunk
-                chunk, cells = [], 0
-            chunk.append(n)
-            cells += size
-        if chunk:
-            yield chunk
+    def _tries(self, texts: Sequence[Tokens], kept: _Kept, *, spare: int = 0, rows: bool = False) -> Iterator[Trie]:
+        """The texts in tries that fit in the cache and fill a batch; `rows` where most nodes' logits are wanted."""
+        longest = max((len(text) for text in texts), default=0)
+        self._evict(max(self.context.cells // 4, longest + spare), kept)
+        free = self.context.cells - self._cells_in_use()
+        best = min(self.context.batch_tokens, self.context.batch_rows + WIDTH if rows else self.context.batch_tokens)
+        return tries_of(texts, most_texts=WIDTH, most_nodes=free, spare=spare, best_nodes=best)
 
     def _keep(self, prefix: Tokens, deadline: Deadline) -> _Kept:
         """The prefix as a kept sequence, decoding only what no kept prefix already holds."""
@@ -193,23 +188,24 @@ class PrefixDecoder:
             self._evict(len(prefix), None)
         free = min(set(range(KEPT)) - {k.sequence for k in self._kept})
         if nearest and shared:
-            llama_cpp.llama_memory_seq_cp(self._memory, nearest.sequence, free, 0, shared)
-        logits = np.empty(0, dtype=np.float32)
-        for start in range(shared, len(prefix), self._batch_tokens):
-            end = min(start + self._batch_tokens, len(prefix))
-            entries = [(prefix[i], i, free, i == len(prefix) - 1) for i in range(start, end)]
-            logits = self._decode(entries, deadline)
-        kept = _Kept(free, list(prefix), logits[0] - log_normalisers(logits)[0], self._clock)
+            self.context.copy(nearest.sequence, free, shared)
+        try:
+            entries = [Entry(prefix[i], i, free, free, i == len(prefix) - 1) for i in range(shared, len(prefix))]
+            last = [row - log_normalisers(rows)[0] for _, rows in self._in_parts(entries, deadline) for row in rows]
+        except ModelError:
+            self.context.free(free)
+            raise
+        kept = _Kept(free, list(prefix), last[-1], self._clock)
         self._kept.append(kept)
         return kept
 
     def _evict(self, needed: int, spared: _Kept | None) -> bool:
         """Drop the least recently used prefixes until a sequence number and `needed` cells are free; if they are."""
-        while self._kept and (len(self._kept) == KEPT or self._cells_in_use() + needed > self.cells):
+        while self._kept and (len(self._kept) == KEPT or self._cells_in_use() + needed > self.context.cells):
             oldest = min((k for k in self._kept if k is not spared), key=lambda k: k.used, default=None)
             if oldest is None:
                 return False
-            llama_cpp.llama_memory_seq_rm(self._memory, oldest.sequence, -1, -1)
+            self.context.free(oldest.sequence)
             self._kept.remove(oldest)
         return True
 
@@ -219,68 +215,45 @@ class PrefixDecoder:
     @contextmanager
     def _opened(self, kept: _Kept, width: int) -> Iterator[None]:
         """Sequences that begin as copies of the prefix; whatever happens, none of them is left behind."""
-        for slot in range(width):
-            llama_cpp.llama_memory_seq_cp(self._memory, kept.sequence, KEPT + slot, -1, -1)
+        for number in range(width):
+            self.context.copy(kept.sequence, KEPT + number)
         try:
             yield
         finally:
-            for slot in range(width if self._context else 0):
-                llama_cpp.llama_memory_seq_rm(self._memory, KEPT + slot, -1, -1)
+            for number in range(width):
+                self.context.free(KEPT + number)
 
-    def _in_parts(self, entries: Sequence[Entry], deadline: Deadline) -> Iterator[Row]:
-        """The wanted rows, in as many batches as the limits of tokens and rows ask for."""
-        size = min(self._batch_tokens, self._max_rows)
-        for start in range(0, len(entries), size):
-            yield self._decode(entries[start : start + size], deadline)
+    def _rows(
+        self, kept: _Kept, trie: Trie, wanted: Sequence[bool], deadline: Deadline, *, opened: bool = False
+    ) -> Iterator[tuple[list[int], Row]]:
+        """The wanted nodes, in order, and their rows of logits, a part of them at a time."""
+        if not opened:
+            with self._opened(kept, len(trie.order)):
+                yield from self._rows(kept, trie, wanted, deadline, opened=True)
+            return
+        at = len(kept.tokens)
+        entries = [
+            Entry(n.token, at + n.depth, KEPT + n.first, KEPT + n.last, w)
+            for n, w in zip(trie.nodes, wanted, strict=True)
+        ]
+        yield from self._in_parts(entries, deadline)
+
+    def _in_parts(self, entries: Sequence[Entry], deadline: Deadline) -> Iterator[tuple[list[int], Row]]:
+        """The places of the wanted entries and their rows, in as many batches as the limits ask for."""
+        start = rows = 0
+        for end, entry in enumerate(entries, start=1):
+            rows += entry.wanted
+            following = end < len(entries) and rows + entries[end].wanted <= self.context.batch_rows
+            if not following or end - start == self.context.batch_tokens:
+                part = entries[start:end]
+                yield [start + n for n, e in enumerate(part) if e.wanted], self._decode(part, deadline)
+                start, rows = end, 0
 
     def _decode(self, entries: Sequence[Entry], deadline: Deadline) -> Row:
-        """Decode (token, position, sequence, wanted) entries; the wanted ones' logits, shape (wanted, vocabulary).
-
-        The rows are a view that the next decode overwrites.
-        """
-        if not entries:
-            return np.empty((0, self._vocabulary), dtype=np.float32)
-        wanted = self._batch.fill(entries)
-        if wanted > self._max_rows:
-            raise PromptError(
-                f"{wanted} rows of logits were asked for, and a batch gives {self._max_rows}", "Ask for fewer"
-            )
-        self._deadline = deadline
-        status = llama_cpp.llama_decode(self._context, self._batch.struct)
-        if status != 0:
-            self._forget_all()
-            if deadline.expired:
-                deadline.check("the model was reading the prompt")
-            raise ModelUnavailable(f"llama.cpp refused a batch (status {status})", "Lower model.context_tokens")
-        self.tokens_decoded += len(entries)
-        if not wanted:
-            return np.empty((0, self._vocabulary), dtype=np.float32)
-        logits = llama_cpp.llama_get_logits(self._context)
-        return np.ctypeslib.as_array(logits, shape=(wanted, self._vocabulary))
-
-    def _forget_all(self) -> None:
-        llama_cpp.llama_memory_clear(self._memory, False)
-        self._kept.clear()
-
-
-class _Batch:
-    """A llama batch whose arrays are NumPy's, so that filling it is a few vector stores. `size` is in tokens."""
-
-    def __init__(self, size: int) -> None:
-        self._token, self._position, self._sequence, self._count = np.ones((4, size), dtype=np.int32)
-        self._wanted = np.zeros(size, dtype=np.int8)
-        self._pointers = self._sequence.ctypes.data + 4 * np.arange(size, dtype=np.uint64)
-        int32s = ctypes.POINTER(ctypes.c_int32)
-        self.struct = llama_cpp.llama_batch(
-            token=self._token.ctypes.data_as(int32s),
-            pos=self._position.ctypes.data_as(int32s),
-            n_seq_id=self._count.ctypes.data_as(int32s),
-            seq_id=self._pointers.ctypes.data_as(ctypes.POINTER(int32s)),
-            logits=self._wanted.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
-        )
-
-    def fill(self, entries: Sequence[Entry]) -> int:
-        """Write the entries; how many of them want their logits."""
-        n = self.struct.n_tokens = len(entries)
-        self._token[:n], self._position[:n], self._sequence[:n], self._wanted[:n] = np.array(entries, dtype=np.int32).T
-        return int(self._wanted[:n].sum())
+        deadline.check("the model was reading the prompt")
+        try:
+            return self.context.decode(entries, deadline)
+        except ModelError:
+            self.context.clear()
+            self._kept.clear()
+            raise

@@ -1,0 +1,176 @@
+"""One llama.cpp context: sequences in a key-value cache, and batches of tokens decoded into rows of logits.
+
+Every limit whose breach would abort the process inside llama.cpp is checked here first.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import llama_cpp
+import numpy as np
+from numpy.typing import NDArray
+
+from agent.deadline import Deadline
+from agent.errors import ModelUnavailable, PromptError
+from agent.llm.local.logits import Row
+from agent.llm.local.options import Options
+
+UBATCH_CPU, UBATCH_GPU = 512, 2048
+OUTPUT_BYTES = 64 << 20  # memory for the rows of logits that one batch may ask for
+
+_FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
+_CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "bf16": 30}  # ggml's numbers
+
+
+class Entry(NamedTuple):
+    """A token to decode at `position` of the sequences `first` to `last`, inclusive; `wanted` asks for its logits."""
+
+    token: int
+    position: int
+    first: int
+    last: int
+    wanted: bool
+
+
+class Context:
+    """A context over a loaded model, with sequences 0 to `sequences` - 1. Not thread-safe: one thread owns it.
+
+    `cells`: tokens that all sequences may hold together; what they share counts once. `batch_tokens`, `batch_rows`:
+    the most tokens, and rows of logits, of one `decode`. Counted since the beginning: `tokens_decoded`, `rows_read`,
+    and `cells_attended` (the sum over decoded tokens of the tokens that each one sees, itself included).
+    Raises ModelUnavailable where llama.cpp cannot make it.
+    """
+
+    def __init__(
+        self,
+        model: ctypes.c_void_p,
+        vocabulary: int,
+        options: Options,
+        *,
+        cells: int,
+        threads: int,
+        sequences: int,
+        on_gpu: bool,
+    ) -> None:
+        self.cells = cells
+        self.sequences = sequences
+        ubatch = options.ubatch_tokens or (UBATCH_GPU if on_gpu else UBATCH_CPU)
+        self.batch_tokens = min(max(ubatch, sequences), cells)
+        self.batch_rows = int(np.clip(OUTPUT_BYTES // (4 * vocabulary), sequences, self.batch_tokens))
+        self.tokens_decoded = self.rows_read = self.cells_attended = 0
+        self._vocabulary = vocabulary
+        self._deadline = Deadline.never()
+        self._is_late = llama_cpp.ggml_abort_callback(lambda _: self._deadline.expired)
+        self._context = llama_cpp.llama_init_from_model(model, self._parameters(options, threads))
+        memory = llama_cpp.llama_get_memory(self._context) if self._context else None
+        if not memory:
+            raise ModelUnavailable(
+                f"llama.cpp could not make a context of {cells} tokens, type {options.cache_type}, for this model",
+                "Lower model.context_tokens, free memory, leave model.cache_type at f16, or choose a generative model",
+            )
+        self._memory = memory
+        self._batch = _Batch(self.batch_tokens, sequences)
+
+    def _parameters(self, options: Options, threads: int) -> llama_cpp.llama_context_params:
+        parameters = llama_cpp.llama_context_default_params()
+        parameters.n_ctx = self.cells
+        parameters.n_batch = parameters.n_ubatch = self.batch_tokens
+        parameters.n_seq_max = self.sequences
+        parameters.n_outputs_max = self.batch_rows
+        parameters.kv_unified = True
+        parameters.swa_full = True  # a sliding window keeps what a kept prefix may need again
+        parameters.flash_attn_type = _FLASH_ATTENTION[options.flash_attention]
+        parameters.type_k = parameters.type_v = _CACHE_TYPES[options.cache_type]
+        parameters.n_threads = parameters.n_threads_batch = threads
+        parameters.abort_callback = self._is_late
+        return parameters
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it has not been closed."""
+        return bool(self._context)
+
+    def close(self) -> None:
+        """Free the context. Calling it twice is harmless."""
+        if self._context:
+            llama_cpp.llama_free(self._context)
+            self._context = None
+
+    def copy(self, source: int, target: int, length: int = -1) -> None:
+        """Let `target` begin as the first `length` tokens of `source`, -1 for all; no cell is copied."""
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1 if length < 0 else 0, length)
+
+    def free(self, sequence: int) -> None:
+        """Empty a sequence, and give back the cells that no other one holds."""
+        if self._context:
+            llama_cpp.llama_memory_seq_rm(self._memory, sequence, -1, -1)
+
+    def clear(self) -> None:
+        """Empty every sequence."""
+        llama_cpp.llama_memory_clear(self._memory, False)
+
+    def decode(self, entries: Sequence[Entry], deadline: Deadline) -> Row:
+        """The logits of the wanted entries, in their order, shape (wanted, vocabulary): a view until the next decode.
+
+        Within every sequence positions go on where it ends. Raises ModelTimeout when cut at the deadline and
+        ModelUnavailable when llama.cpp refuses the batch: both leave sequences in an unknown state, so `clear` them.
+        """
+        if len(entries) > self.batch_tokens:
+            raise PromptError(f"{len(entries)} tokens in a batch of {self.batch_tokens}", "Decode fewer at a time")
+        wanted = self._batch.fill(entries) if entries else 0
+        if wanted > self.batch_rows:
+            raise PromptError(
+                f"{wanted} rows of logits were asked for, and a batch gives {self.batch_rows}", "Ask for fewer"
+            )
+        if not entries:
+            return np.empty((0, self._vocabulary), dtype=np.float32)
+        self._run(deadline)
+        self.tokens_decoded += len(entries)
+        self.rows_read += wanted
+        self.cells_attended += sum(entry.position for entry in entries) + len(entries)
+        if not wanted:
+            return np.empty((0, self._vocabulary), dtype=np.float32)
+        logits = llama_cpp.llama_get_logits(self._context)
+        return np.ctypeslib.as_array(logits, shape=(wanted, self._vocabulary))
+
+    def _run(self, deadline: Deadline) -> None:
+        if not self._context:
+            raise ModelUnavailable("the model is closed", "Open it again")
+        deadline.check("the model was reading the prompt")
+        self._deadline = deadline
+        status = llama_cpp.llama_decode(self._context, self._batch.struct)
+        if status != 0:
+            deadline.check("the model was reading the prompt")
+            raise ModelUnavailable(f"llama.cpp refused a batch (status {status})", "Lower model.context_tokens")
+
+
+class _Batch:
+    """A llama batch whose arrays are NumPy's, so that filling it is a few vector stores. `size` is in tokens.
+
+    The sequences of a token are a range of numbers, so its list of them is a place in one array that counts up.
+    """
+
+    def __init__(self, size: int, sequences: int) -> None:
+        self._token, self._position, self._count = np.zeros((3, size), dtype=np.int32)
+        self._wanted = np.zeros(size, dtype=np.int8)
+        self._counting = np.arange(sequences, dtype=np.int32)
+        self._lists: NDArray[np.uint64] = np.zeros(size, dtype=np.uint64)
+        int32s = ctypes.POINTER(ctypes.c_int32)
+        self.struct = llama_cpp.llama_batch(
+            token=self._token.ctypes.data_as(int32s),
+            pos=self._position.ctypes.data_as(int32s),
+            n_seq_id=self._count.ctypes.data_as(int32s),
+            seq_id=self._lists.ctypes.data_as(ctypes.POINTER(int32s)),
+            logits=self._wanted.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
+        )
+
+    def fill(self, entries: Sequence[Entry]) -> int:
+        """Write the entries; how many of them want their logits."""
+        n = self.struct.n_tokens = len(entries)
+        self._token[:n], self._position[:n], first, last, self._wanted[:n] = np.array(entries, dtype=np.int64).T
+        self._count[:n] = last - first + 1
+        self._lists[:n] = np.uint64(self._counting.ctypes.data) + 4 * first.astype(np.uint64)
+        return int(self._wanted[:n].sum())

@@ -1,0 +1,108 @@
+"""Loads a GGUF file, refuses what cannot go on with a text, and tells where its layers really went."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import llama_cpp
+
+from agent.errors import ModelUnavailable
+from agent.llm.local.options import Options
+
+log = logging.getLogger(__name__)
+
+_SPLIT_MODES = {"none": 0, "layer": 1, "row": 2}
+_ALL_LAYERS = 2**31 - 1
+_OFFLOADED = re.compile(r"offloaded (\d+)/(\d+) layers")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in memory; `offloaded` layers of `layers` are on a GPU, as llama.cpp reported. To be freed once."""
+
+    pointer: ctypes.c_void_p
+    offloaded: int
+    layers: int
+
+    def free(self) -> None:
+        """Give its memory back."""
+        llama_cpp.llama_model_free(self.pointer)
+
+
+def load(path: Path, options: Options) -> Loaded:
+    """The model of a file, its layers where the options ask for. Warns where layers were asked for and none went.
+
+    Raises ModelUnavailable: llama.cpp cannot load it, or it is of a kind that cannot score continuations.
+    """
+    heard = listen()
+    parameters = llama_cpp.llama_model_default_params()
+    gpu = supports_gpu()
+    parameters.n_gpu_layers = (_ALL_LAYERS if options.n_gpu_layers < 0 else options.n_gpu_layers) if gpu else 0
+    parameters.split_mode = _SPLIT_MODES[options.split_mode]
+    parameters.main_gpu = options.main_gpu
+    model = llama_cpp.llama_model_load_from_file(os.fsencode(path), parameters)
+    if not model:
+        reason = next((line for line in reversed(heard) if "error" in line or "failed" in line), "no reason given")
+        raise ModelUnavailable(
+            f"llama.cpp cannot load {path}: {reason.strip()}", "Check the file with: palate models info"
+        )
+    if fault := _unfit(model):
+        llama_cpp.llama_model_free(model)
+        raise ModelUnavailable(f"{path} {fault[0]}", fault[1])
+    found = next((m for line in heard if (m := _OFFLOADED.search(line))), None)
+    layers = int(llama_cpp.llama_model_n_layer(model)) + 1
+    loaded = Loaded(cast(ctypes.c_void_p, model), int(found[1]) if found else 0, int(found[2]) if found else layers)
+    _warn(options, loaded, gpu)
+    return loaded
+
+
+def _unfit(model: ctypes.c_void_p) -> tuple[str, str] | None:
+    """What the model is that makes it unfit, and what to do; None where it will do."""
+    if llama_cpp.llama_model_is_recurrent(model) or llama_cpp.llama_model_is_hybrid(model):
+        return "is a recurrent model, whose state cannot be shared by texts", "Choose a model with plain attention"
+    no_words = llama_cpp.llama_vocab_type(llama_cpp.llama_model_get_vocab(model)) == llama_cpp.LLAMA_VOCAB_TYPE_NONE
+    if no_words or llama_cpp.llama_model_has_encoder(model) or not llama_cpp.llama_model_has_decoder(model):
+        return "cannot go on with a text", "Choose a generative model"
+    return None
+
+
+def _warn(options: Options, loaded: Loaded, gpu: bool) -> None:
+    if options.n_gpu_layers > 0 and not gpu:
+        log.warning(
+            "%d GPU layers were asked for, but this build of llama.cpp has no GPU; build it with: make gpu",
+            options.n_gpu_layers,
+        )
+    elif gpu and options.n_gpu_layers != 0 and loaded.offloaded == 0:
+        log.warning("GPU layers were asked for, and none of %d was put on the GPU", loaded.layers)
+
+
+def supports_gpu() -> bool:
+    """Whether this build of llama.cpp found a GPU to put layers on."""
+    return bool(llama_cpp.llama_supports_gpu_offload())
+
+
+_lines: list[str] = []
+
+
+def _hear(_level: int, text: bytes, _user: ctypes.c_void_p) -> None:
+    line = text.decode("utf-8", "replace")
+    _lines.append(line)
+    del _lines[:-2_000]
+    log.debug("%s", line.rstrip())
+
+
+_heard = llama_cpp.llama_log_callback(_hear)  # kept for as long as llama.cpp may call it
+
+
+def listen() -> Sequence[str]:
+    """Route llama.cpp's own log into ours at debug level; the lines heard since, which the next call forgets."""
+    llama_cpp.llama_log_set(_heard, ctypes.c_void_p(0))
+    _lines.clear()
+    return _lines

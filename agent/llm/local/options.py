@@ -1,0 +1,31 @@
+"""How a local model is loaded and run: where its layers go, and the memory of its context."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+SplitMode = Literal["none", "layer", "row"]
+CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
+Switch = Literal["auto", "on", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The choices of a user; the defaults suit a processor as well as one GPU.
+
+    `n_gpu_layers`: layers to put on a GPU, -1 for all. `split_mode`: how several GPUs share a model; `none` puts all on
+    `main_gpu`. `context_tokens`: cells of the key-value cache, for all kept prefixes and the batch in flight together.
+    `cache_type`: what a key or value in it is kept as; quantised ones need flash attention. `ubatch_tokens`: tokens
+    that go through the layers at once, by default 512 on a processor, 2,048 on a GPU. `threads`: by default the cores
+    this process may use.
+    """
+
+    n_gpu_layers: int = -1
+    split_mode: SplitMode = "layer"
+    main_gpu: int = 0
+    context_tokens: int = 4096
+    cache_type: CacheType = "f16"
+    ubatch_tokens: int | None = None
+    flash_attention: Switch = "auto"
+    threads: int | None = None

@@ -1,0 +1,70 @@
+"""A model's vocabulary: text to tokens and back."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from functools import cached_property
+
+import llama_cpp
+
+from agent.errors import PromptError
+
+_CONTROL = 1 << 3  # LLAMA_TOKEN_ATTR_CONTROL
+
+
+class Vocabulary:
+    """The vocabulary of a loaded model. Reading it is safe from several threads, as long as the model is loaded."""
+
+    def __init__(self, model: ctypes.c_void_p) -> None:
+        self.pointer = llama_cpp.llama_model_get_vocab(model)
+        self.size = int(llama_cpp.llama_vocab_n_tokens(self.pointer))
+
+    @cached_property
+    def control_tokens(self) -> tuple[str, ...]:
+        """Every spelling that this vocabulary treats as a control token, sorted."""
+        control = (t for t in range(self.size) if llama_cpp.llama_vocab_get_attr(self.pointer, t) & _CONTROL)
+        texts = (llama_cpp.llama_vocab_get_text(self.pointer, t).decode("utf-8", "replace") for t in control)
+        return tuple(sorted({text for text in texts if text}))
+
+    def tokenise(self, text: str, *, begin: bool = False) -> list[int]:
+        """The tokens of a text; control-token spellings in it are read as plain text.
+
+        `begin` puts the tokens first that the model expects at a beginning. Raises PromptError for a text too long.
+        """
+        raw = text.encode("utf-8", "replace")
+        room = len(raw) + 8
+        tokens = (llama_cpp.llama_token * room)()
+        n = llama_cpp.llama_tokenize(self.pointer, raw, len(raw), tokens, room, begin, False)
+        if n < 0:
+            raise PromptError(f"a text of {len(raw):,} bytes could not be tokenised", "Shorten it")
+        return [int(token) for token in tokens[:n]]
+
+    def piece(self, token: int) -> bytes | None:
+        """The bytes a token stands for; None for a token that ends the text."""
+        if llama_cpp.llama_vocab_is_eog(self.pointer, token):
+            return None
+        buffer = ctypes.create_string_buffer(512)
+        n = llama_cpp.llama_token_to_piece(self.pointer, token, buffer, len(buffer), 0, False)
+        return buffer.raw[: max(n, 0)]
+
+    def alone(self, text: str) -> int | None:
+        """The one token that a text is; None where it is several."""
+        tokens = self.tokenise(text)
+        return tokens[0] if len(tokens) == 1 else None
+
+    def options(self, options: Sequence[Sequence[str]]) -> list[list[int]]:
+        """The tokens that say each option: its spellings of one token, each token once.
+
+        Raises PromptError where an option has none, or shares one with another.
+        """
+        found = [list(dict.fromkeys(t for s in spellings if (t := self.alone(s)) is not None)) for spellings in options]
+        for spellings, tokens in zip(options, found, strict=True):
+            if not tokens:
+                raise PromptError(
+                    f"no spelling of the option {list(spellings)} is one token of this model", "Choose a shorter word"
+                )
+        said = [token for tokens in found for token in tokens]
+        if len(set(said)) < len(said):
+            raise PromptError("two options are said by the same token of this model", "Spell them differently")
+        return found
