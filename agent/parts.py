@@ -167,23 +167,11 @@ class Parts:
     @once
     def reranker(self) -> Reranker:
         """The strategy of the settings, on the model. Raises as `model` does, ConfigError if it cannot do it."""
-        import prompts
+        from agent.rerank.strategies import Workshop
 
-        strategy, model, settings = self.settings.rerank.strategy, self.model, self.settings
-        if strategy == "auto":
-            strategy = "likelihood" if "score" in model.abilities else "listwise"
-        needed = "score" if strategy == "likelihood" else "chat"
-        if needed not in model.abilities:
-            other = "listwise" if strategy == "likelihood" else "likelihood"
-            raise ConfigError(f"{model.name} cannot do the strategy {strategy!r}", f"Set rerank.strategy = '{other}'")
-        prompt = prompts.load(f"rank-{strategy}", settings.language, control_tokens=model.control_tokens)
-        if strategy == "likelihood":
-            from agent.rerank.likelihood import Likelihood
-
-            return Likelihood(model, prompt, self.cache, noun=settings.noun)
-        from agent.rerank.listwise import Listwise
-
-        return Listwise(model, prompt, noun=settings.noun)
+        model, settings = self.model, self.settings
+        workshop = Workshop(model, self.cache, language=settings.language, noun=settings.noun)
+        return workshop.reranker(settings.rerank.strategy)
 
     @once
     def ranker(self) -> Ranker:

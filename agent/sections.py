@@ -7,6 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
+from agent.errors import ConfigError
+from agent.rerank.expression import parse
+
 DEFAULT_MODEL = "smollm2-135m"
 
 
@@ -15,6 +18,13 @@ def _home_expanded(path: Path) -> Path:
         return path.expanduser()
     except RuntimeError as error:
         raise ValueError(f"has no home folder to stand for ~: {error}") from error
+
+
+def _strategy(text: str) -> str:
+    try:
+        return str(parse(text))
+    except ConfigError as error:
+        raise ValueError(f"is refused: {error.message} ({error.hint})") from error
 
 
 def _web_address(text: str) -> str:
@@ -28,6 +38,7 @@ Word = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")
 ]
 WebAddress = Annotated[Word, AfterValidator(_web_address)]
+Strategy = Annotated[Word, AfterValidator(_strategy)]
 Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern="^[0-9a-fA-F]{64}$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -44,7 +55,16 @@ class ModelSettings(Section):
     reference: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4_096)] = DEFAULT_MODEL
     sha256: Sha256 | None = Field(default=None, description="the hash that the file of `reference` must have")
     n_gpu_layers: int = Field(default=-1, ge=-1, description="layers to put on a GPU; -1 is all of them")
-    context_tokens: int = Field(default=4096, ge=256, le=1_048_576)
+    split_mode: Literal["none", "layer", "row"] = Field(default="layer", description="how several GPUs share the model")
+    main_gpu: int = Field(default=0, ge=0, le=63, description="the GPU that holds it all with split_mode = 'none'")
+    context_tokens: int = Field(default=4096, ge=256, le=1_048_576, description="what the key-value cache holds")
+    cache_type: Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"] = Field(
+        default="f16", description="what keys and values are kept as; quantised ones need flash attention"
+    )
+    ubatch_tokens: int | None = Field(
+        default=None, ge=32, le=16_384, description="tokens that go through the layers at once; 512, on a GPU 2048"
+    )
+    flash_attention: Literal["auto", "on", "off"] = "auto"
     threads: int | None = Field(default=None, ge=1, le=1024, description="by default the cores this process may use")
     requantise: bool = Field(default=True, description="without a GPU, make and use a Q4_0 variant, which is faster")
     timeout_s: Seconds = Field(default=30, description="what one request may take in all")
@@ -57,6 +77,7 @@ class EndpointSettings(Section):
     api_key: SecretStr | None = None
     timeout_s: Seconds = 20
     retries: int = Field(default=1, ge=0, le=10)
+    concurrency: int = Field(default=4, ge=1, le=256, description="how many requests may be under way at once")
 
 
 class ChromaSettings(Section):
@@ -83,7 +104,7 @@ class RecallSettings(Section):
 class RerankSettings(Section):
     """How candidates are put in order."""
 
-    strategy: Literal["auto", "likelihood", "listwise"] = "auto"
+    strategy: Strategy = Field(default="auto", description="a name, a sum such as 0.7*a+b, or b on the best of a: a>b")
     weights: Folder | None = Field(default=None, description="a weights file in place of the shipped one")
 
 

@@ -14,6 +14,7 @@ import typer
 from agent.commands import render
 from agent.commands.options import JsonOption, options_of
 from agent.errors import ConfigError
+from eval.speed.command import speed
 
 if TYPE_CHECKING:
     from agent.settings import Settings
@@ -85,6 +86,7 @@ def commands_with(open_ranker: Opener) -> typer.Typer:
         settings = _settings(ctx, model)
         _fit(open_ranker, settings, folder, output, limit, seed, as_json)
 
+    app.command("speed")(speed)
     return app
 
 

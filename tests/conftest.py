@@ -13,6 +13,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two OpenMP runtimes on tw
 
 if TYPE_CHECKING:
     from agent.llm.local.llama import Llama
+    from tests.support.llama_server import LlamaServer
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +25,15 @@ def llama() -> Iterator[Llama]:
     model = open_model(Settings())
     yield model  # type: ignore[misc]  # the default reference is a local file
     model.close()
+
+
+@pytest.fixture(scope="session")
+def llama_server() -> Iterator[LlamaServer]:
+    """A real llama-server with the default model, started when a test first asks for it."""
+    from tests.support.llama_server import LlamaServer
+
+    with LlamaServer() as server:
+        yield server
 
 
 @pytest.fixture(autouse=True)

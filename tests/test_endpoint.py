@@ -56,15 +56,9 @@ PATIENCE_S = 120.0  # for a real model on a busy machine
 # ---- a real server ---------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def llama() -> Iterator[LlamaServer]:
-    with LlamaServer() as server:
-        yield server
-
-
 @pytest.fixture
-def real(llama: LlamaServer) -> Iterator[Endpoint]:
-    endpoint = Endpoint("smollm2-135m", base_url=llama.base_url, timeout_s=PATIENCE_S)
+def real(llama_server: LlamaServer) -> Iterator[Endpoint]:
+    endpoint = Endpoint("smollm2-135m", base_url=llama_server.base_url, timeout_s=PATIENCE_S)
     yield endpoint
     endpoint.close()
 

@@ -132,7 +132,7 @@ def test_the_fingerprint_names_address_and_model() -> None:
 
 def test_an_endpoint_chats_and_does_not_score() -> None:
     endpoint = Endpoint("m", base_url="http://localhost/v1")
-    assert endpoint.abilities == {"chat"}
+    assert endpoint.abilities == {"chat", "choose"}
     with pytest.raises(ModelUnavailable, match="cannot score"):
         endpoint.score("p", ["c"], Deadline(1))
 

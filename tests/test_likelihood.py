@@ -1,17 +1,16 @@
-import math
-
 import pytest
 
 import prompts
 from agent.cache import Cache
 from agent.deadline import Deadline
-from agent.errors import ModelTimeout
 from agent.llm.local.llama import Llama
 from agent.llm.scripted import Scripted
 from agent.rerank.likelihood import PMI_WEIGHT, Likelihood
 from agent.types import Item
+from tests.rerank_contract import RerankContract
 
 NEVER = Deadline.never()
+PROMPT = prompts.load("rank-likelihood")
 TOLERANCE = 0.05 * 16  # nats per token of a line
 
 
@@ -25,6 +24,10 @@ CANDIDATES = [
     film(4, "Bambi", "Animation", year=1942),
     film(5, "Alien", "Horror", year=1979),
 ]
+
+
+class TestLikelihood(RerankContract):
+    strategy = "likelihood"
 
 
 def reranker(model: Llama, cache: Cache) -> Likelihood:
@@ -58,33 +61,27 @@ def test_unconditional_scores_are_kept_by_item(llama: Llama) -> None:
     assert again.scores == pytest.approx(first.scores, abs=TOLERANCE)
 
 
-def test_without_history_and_wish_there_is_no_opinion(llama: Llama) -> None:
-    assert reranker(llama, Cache(None)).rank([], CANDIDATES, None, NEVER).scores == (0.0, 0.0, 0.0)
+def worded(text: str, line: str) -> float:
+    """Minus a nat for each word of the line, and one more of a person of whom nothing is known."""
+    return -float(len(line.split())) - ("Halloween" not in text)
 
 
-def test_no_candidates_and_one_candidate(llama: Llama) -> None:
-    ranker = reranker(llama, Cache(None))
-    assert ranker.rank(HISTORY, [], None, NEVER).scores == ()
-    assert len(ranker.rank(HISTORY, CANDIDATES[:1], "scary", NEVER).scores) == 1
+def test_the_mean_is_per_token_of_the_line() -> None:
+    ranking = Likelihood(Scripted(scores=worded), PROMPT, Cache(None), per="mean", pmi_weight=0.5).rank(
+        HISTORY, CANDIDATES, None, NEVER
+    )
+    assert ranking.scores == pytest.approx([(-3 + 0.5 * 4) / 3] * 3)
 
 
-def test_equal_texts_under_different_ids_get_equal_scores(llama: Llama) -> None:
-    twin = [film(7, "Scream", "Horror"), film(8, "Scream", "Horror")]
-    a, b = reranker(llama, Cache(None)).rank(HISTORY, twin, None, NEVER).scores
-    assert a == pytest.approx(b, abs=TOLERANCE)
+def test_without_a_pmi_weight_the_unconditional_part_is_not_asked_for() -> None:
+    model = Scripted(scores=worded)
+    ranking = Likelihood(model, PROMPT, Cache(None), pmi_weight=0).rank(HISTORY, CANDIDATES, None, NEVER)
+    assert ranking.scores == (-3.0, -3.0, -3.0)
+    assert len(model.calls) == 1
 
 
-def test_a_failing_model_has_no_opinion_and_says_why() -> None:
-    def fail(_prefix: str, _line: str) -> float:
-        raise ModelTimeout("out of time")
-
-    broken = Scripted(scores=fail)
-    ranking = Likelihood(broken, prompts.load("rank-likelihood"), Cache(None)).rank(HISTORY, CANDIDATES, None, NEVER)
-    assert ranking.scores == (0.0, 0.0, 0.0)
-    assert "out of time" in ranking.degraded[0].reason
-
-
-def test_a_huge_item_text_never_reaches_the_prompt(llama: Llama) -> None:
-    huge = [film(9, "A" * 1000, "Horror"), film(10, "Scream", "Horror")]
-    scores = reranker(llama, Cache(None)).rank(HISTORY, huge, None, NEVER).scores
-    assert all(math.isfinite(s) for s in scores)
+def test_mean_and_sum_share_what_is_kept() -> None:
+    model, cache = Scripted(scores=worded), Cache(None)
+    for per in ("sum", "mean"):
+        Likelihood(model, PROMPT, cache, per=per).rank(HISTORY, CANDIDATES, None, NEVER)
+    assert len(model.calls) == 3

@@ -18,7 +18,8 @@ from agent.errors import ConfigError, ModelReplyInvalid, ModelTimeout, ModelUnav
 from agent.llm.remote.endpoint import Endpoint
 from agent.llm.scripted import Scripted
 from agent.rerank.base import Ranking, Reranker
-from agent.rerank.listwise import Listwise, order_schema, scores_of, windows
+from agent.rerank.listwise import Listwise, order_schema
+from agent.rerank.windows import scores_of, windows
 from agent.types import Item
 from tests.support.faulty_server import Answer, FaultyServer, drips, hangs, http, ok, resets, says, status
 

@@ -89,7 +89,7 @@ def test_every_setting_has_its_own_variable() -> None:
         ("[recall]\nn_candidates = 0\n", "should be greater than or equal to 1"),
         ("noun = 2020-01-01\n", "palate.toml:1: noun = '2020-01-01' should not be a date or a time"),
         ('language = "fr"\n', "language = 'fr' should be 'en' or 'zh'"),
-        ('[rerank]\nstrategy = "likely"\n', "should be 'auto', 'likelihood' or 'listwise'"),
+        ('[rerank]\nstrategy = "likely"\n', "there is no strategy 'likely' at character 1 (Did you mean likelihood?)"),
         ('[endpoint]\nbase_url = "localhost:8080"\n', "should begin with http:// or https://"),
         ('[model]\nsha256 = "abc"\n', "model.sha256 = 'abc' "),
         ("[endpoint]\ntimeout_s = 5\n[model]\ntimeout_s = 0\n", "palate.toml:4: model.timeout_s"),

@@ -15,13 +15,14 @@ class Ranking:
     """One score for each candidate, in the order the candidates were given: higher is better, a tie is no opinion.
 
     Scores are comparable within one ranking only. `prompts` maps prompt names to fingerprints; `counts` says how much
-    work was done, by names that the reranker documents.
+    work was done and `extras` what was measured on the way, by names that the reranker documents.
     """
 
     scores: tuple[float, ...]
     degraded: tuple[Degradation, ...] = ()
     prompts: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    extras: Mapping[str, float] = field(default_factory=dict)
 
 
 class Reranker(Protocol):

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from itertools import groupby
 
 from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelError, PromptError
 from agent.llm.base import Model
 from agent.rerank.base import Ranking
 from agent.rerank.reply import Parsed, permutation_from
+from agent.rerank.windows import scores_of, windows
 from agent.types import Degradation, Item
 from prompts import Prompt
 
@@ -131,27 +131,3 @@ def order_schema(n: int) -> dict[str, object]:
     label = {"type": "integer", "enum": list(range(1, n + 1))}
     order = {"type": "array", "items": label, "minItems": n, "maxItems": n}
     return {"type": "object", "properties": {"order": order}, "required": ["order"], "additionalProperties": False}
-
-
-def windows(n: int, window: int, stride: int) -> list[tuple[int, int]]:
-    """The (start, end) of each window over n places, the last places first; the final window starts at 0."""
-    bounds = [(max(0, n - window), n)]
-    while bounds[-1][0] > 0:
-        end = bounds[-1][1] - stride
-        bounds.append((max(0, end - window), end))
-    return bounds
-
-
-def scores_of(order: Sequence[int], placed: Collection[int]) -> tuple[float, ...]:
-    """The score of each candidate 0..n-1, given all of them best first: how many stand below it.
-
-    Candidates that are not in `placed` and stand side by side tie, at the mean of their places' scores.
-    """
-    scores = [0.0] * len(order)
-    below = len(order)
-    for _, tied in groupby(order, key=lambda candidate: candidate if candidate in placed else -1):
-        group = list(tied)
-        below -= len(group)
-        for candidate in group:
-            scores[candidate] = below + (len(group) - 1) / 2
-    return tuple(scores)

@@ -180,6 +180,59 @@ def status(code: int, message: str = "no", headers: Mapping[str, str] | None = N
     return sends(http(code, json.dumps({"error": {"message": message}}).encode(), headers))
 
 
+def lists(*places: Mapping[str, object], content: object = "Yes", finish_reason: str = "length") -> Answer:
+    """A completion with these places under `logprobs`."""
+    reply = json.loads(completion(content, finish_reason))
+    reply["choices"][0]["logprobs"] = {"content": list(places)}
+    return ok(json.dumps(reply).encode())
+
+
+def place(**logprobs: object) -> dict[str, object]:
+    """One place of a reply where these tokens could stand, the first of them written."""
+    listed = [{"token": token, "logprob": logprob} for token, logprob in logprobs.items()]
+    return {**listed[0], "top_logprobs": listed}
+
+
+def event(text: str | None = None, finish_reason: str | None = None, **more: object) -> bytes:
+    """One event of a streamed completion; `more` is put beside its choices."""
+    choice = {"index": 0, "delta": {} if text is None else {"content": text}, "finish_reason": finish_reason}
+    return b"data: " + json.dumps({"choices": [choice], **more}).encode() + b"\n\n"
+
+
+DONE = b"data: [DONE]\n\n"
+_STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\nConnection: close\r\n\r\n"
+
+
+def streams(*events: bytes, after_s: float = 0.0) -> Answer:
+    """A stream of these events, with a pause before each but the first, and then the end of the connection."""
+
+    def answer(connection: socket.socket, closing: threading.Event) -> None:
+        connection.sendall(_STREAM)
+        for one in events:
+            connection.sendall(one)
+            closing.wait(after_s)
+
+    return answer
+
+
+def speaks(*pieces: str, finish_reason: str = "stop") -> Answer:
+    """A whole streamed completion in these pieces."""
+    return streams(*(event(piece) for piece in pieces), event(finish_reason=finish_reason), DONE)
+
+
+def never_ends(heard_of_the_end: threading.Event, every_s: float = 0.01) -> Answer:
+    """A stream that goes on until the client closes the connection, which sets the event."""
+
+    def answer(connection: socket.socket, closing: threading.Event) -> None:
+        with suppress(OSError):
+            connection.sendall(_STREAM)
+            while not closing.wait(every_s):
+                connection.sendall(event(" more"))
+        heard_of_the_end.set()
+
+    return answer
+
+
 def kept_open(content: str) -> Answer:
     """A proper completion on a connection that stays open for the next request."""
     answer = sends(http(200, completion(content), {"Connection": "keep-alive"}))

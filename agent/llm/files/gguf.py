@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from agent.errors import ModelUnavailable
+
+T = TypeVar("T")
 
 MAGIC = b"GGUF"
 VERSIONS = (2, 3)
@@ -51,13 +54,40 @@ class Header:
     chat_template: bool
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """What the work of a transformer depends on. `body`: weights of the matrices in its layers.
+
+    `vocabulary` x `width` is the output matrix; `heads` query heads of `head_size` numbers each in every layer.
+    """
+
+    body: int
+    vocabulary: int
+    width: int
+    layers: int
+    heads: int
+    head_size: int
+
+
 def read_header(path: Path) -> Header:
     """The head of a GGUF file. Raises ModelUnavailable for anything that is not one, or is cut off."""
+    return _read(path, _Reader.header)
+
+
+def read_sizes(path: Path) -> Sizes:
+    """The sizes of the model in a GGUF file. Raises ModelUnavailable as `read_header` does, or where one is not said.
+
+    All experts of a mixture count, though few of them work on one token.
+    """
+    return _read(path, _Reader.sizes)
+
+
+def _read(path: Path, how: Callable[[_Reader], T]) -> T:
     check_kind(path)
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
-            return _Reader(path, file, size).header()
+            return how(_Reader(path, file, size))
     except OSError as error:
         raise ModelUnavailable(f"{path} cannot be read: {error.strerror}", "Check the permissions") from error
 
@@ -89,6 +119,7 @@ class _Reader:
     file: BinaryIO
     size: int
     values: dict[str, object] = field(default_factory=dict)
+    matrices: dict[str, int] = field(default_factory=dict)  # weights of each tensor of two or more dimensions
 
     def header(self) -> Header:
         """Read the whole head, from the beginning."""
@@ -124,6 +155,29 @@ class _Reader:
             chat_template=bool(self.said("tokenizer.chat_template")),
         )
 
+    def sizes(self) -> Sizes:
+        """Read the head, and from it the sizes."""
+        architecture = self.header().architecture
+        layers, width, heads = (
+            self.counted(f"{architecture}.{key}") for key in ("block_count", "embedding_length", "attention.head_count")
+        )
+        head_size = self.values.get(f"{architecture}.attention.key_length")
+        return Sizes(
+            body=sum(weights for name, weights in self.matrices.items() if name.startswith("blk.")),
+            vocabulary=self.matrices.get("token_embd.weight", 0) // width,
+            width=width,
+            layers=layers,
+            heads=heads,
+            head_size=head_size if isinstance(head_size, int) and head_size > 0 else width // heads,
+        )
+
+    def counted(self, key: str) -> int:
+        """A metadata number above 0. Raises ModelUnavailable where there is none."""
+        value = self.values.get(key)
+        if not isinstance(value, int) or value < 1:
+            raise ModelUnavailable(f"{self.path} does not say its {key}", "Choose a model with plain attention")
+        return value
+
     def said(self, key: str) -> str:
         """A metadata text, at most 200 characters; empty where there is none."""
         value = self.values.get(key)
@@ -133,11 +187,13 @@ class _Reader:
         """Where the last tensor ends in the file, in bytes; a tensor of an unknown type counts one byte."""
         spans = []
         for _ in range(tensors):
-            self.text()
+            name = self.text()
             dimensions = self.number("I")
             if dimensions > MAX_DIMENSIONS:
                 raise self.broken(f"a tensor of {dimensions} dimensions")
             values = math.prod(self.number("Q") for _ in range(dimensions))
+            if dimensions > 1:
+                self.matrices[name] = values
             block, block_bytes = _BLOCKS.get(self.number("I"), (values or 1, 1))
             spans.append(self.number("Q") + values // block * block_bytes)
         alignment = self.values.get("general.alignment", ALIGNMENT)

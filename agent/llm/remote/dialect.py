@@ -3,67 +3,110 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+from agent.llm.base import GREEDY, Sampling
+from agent.llm.remote.chat import storable
 
 THINKING_TOKENS = 4_096
 MAX_STOPS = 4
+MAX_LISTED = 20  # the most that OpenAI's API allows, and the most that vLLM does by default
 
-_REFUSED_SCHEMA = re.compile(r"response_format|json_schema|schema|grammar|structured|guided", re.IGNORECASE)
+_SEEDS = 2**31  # as many as every server takes; some read a negative one as "any"
+_REFUSED = {  # a part of the body -> how a refusal names it
+    "response_format": re.compile(r"response_format|json_schema|schema|grammar|structured|guided", re.IGNORECASE),
+    "stream_options": re.compile(r"stream_options|include_usage"),
+    "stream": re.compile(r"\bstream(ing)?\b.*(support|allow|permit|enable)|(support|verified|permit).*\bstream", re.I),
+    "seed": re.compile(r"\bseed\b"),
+    "top_p": re.compile(r"\btop_p\b"),
+    "temperature": re.compile(r"temperature"),
+}
 _REFUSED_SYSTEM = re.compile(r"system (role|message|prompt)|role\W+system|roles must alternate", re.IGNORECASE)
+_REFUSED_LOGPROBS = re.compile(r"log_?probs|log.probabilities", re.IGNORECASE)
+_NUMBER = re.compile(r"(?<![\w.-])\d{1,2}(?![\w-]|\.\d)")
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked of a chat model, whatever the server. At most `max_tokens` tokens may answer it."""
+    """What is asked of a chat model, whatever the server. At most `max_tokens` tokens may answer it.
+
+    `wants_text`: the reply is to come in pieces. `wants_listed`: what counts is not the reply, but how likely its first
+    token is, and those that could stand in its place.
+    """
 
     prefix: str
     suffix: str
     max_tokens: int
     stop: tuple[str, ...] = ()
     schema: dict[str, object] | None = None
+    sampling: Sampling = GREEDY
+    wants_text: bool = False
+    wants_listed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """Which parts of a chat request a server takes; at first, all.
 
-    `newer_limit`: it wants `max_completion_tokens`, as OpenAI's reasoning models do, which counts their thoughts too:
-    4,096 tokens are allowed for these on top.
+    `refused`: what is left out of the body. `newer_limit`: it wants `max_completion_tokens`, as OpenAI's reasoning
+    models do, which counts their thoughts too: 4,096 tokens are allowed for these on top. `max_listed`: how many tokens
+    it lists for each one it writes; 0 where it lists none, and `mute` says why.
     """
 
-    takes_schema: bool = True
-    takes_temperature: bool = True
+    refused: frozenset[str] = frozenset()
     takes_system: bool = True
     newer_limit: bool = False
+    max_listed: int = MAX_LISTED
+    mute: str = ""
 
     def body(self, model: str, question: Question) -> dict[str, object]:
-        """The request's JSON body. At most four stop strings are sent, as OpenAI takes no more: cut at all yourself."""
-        body: dict[str, object] = {"model": model, "messages": self._messages(question), "stream": False}
-        if self.newer_limit:
-            body["max_completion_tokens"] = question.max_tokens + THINKING_TOKENS
-        else:
-            body["max_tokens"] = question.max_tokens
-        if self.takes_temperature:
-            body["temperature"] = 0
+        """The request's JSON body. At most four stop strings are sent, as OpenAI takes no more: cut at all yourself.
+
+        Questions with one prefix have bodies that begin alike, so that a server's prefix cache serves them: the prefix
+        is the system message, the suffix the user's, and neither time nor chance nor a running number stands in them.
+        """
+        body: dict[str, object] = {"model": model, "messages": self._messages(question), **self._limit(question)}
+        body |= _sampled(question.sampling)
         if question.stop:
             body["stop"] = list(question.stop[:MAX_STOPS])
-        if self.takes_schema and question.schema is not None:
+        if question.schema is not None:
             form = {"name": "reply", "strict": True, "schema": question.schema}
             body["response_format"] = {"type": "json_schema", "json_schema": form}
-        return body
+        if question.wants_listed:
+            body |= {"logprobs": True, "top_logprobs": self.max_listed}
+        if question.wants_text:
+            body |= {"stream": True, "stream_options": {"include_usage": True}}
+        return {part: value for part, value in body.items() if part not in self.refused}
 
     def after(self, refusal: str, body: dict[str, object]) -> Dialect | None:
         """The dialect without the part of `body` that the server's refusal names; None where it names none."""
         if "max_tokens" in body and "max_completion_tokens" in refusal:
             return replace(self, newer_limit=True)
-        if "temperature" in body and "temperature" in refusal:
-            return replace(self, takes_temperature=False)
-        if "response_format" in body and _REFUSED_SCHEMA.search(refusal):
-            return replace(self, takes_schema=False)
+        if "logprobs" in body and _REFUSED_LOGPROBS.search(refusal):
+            return self._listing_less(refusal, body)
+        for part, name in _REFUSED.items():
+            if part in body and name.search(refusal):
+                return replace(self, refused=self.refused | _with_dependents(part))
         if self.takes_system and _REFUSED_SYSTEM.search(refusal):
             return replace(self, takes_system=False)
+        if "logprobs" in body and "max_completion_tokens" in body:
+            return self.muted("it is a reasoning model, which thinks before it answers")
         return None
+
+    def muted(self, why: str) -> Dialect:
+        """The dialect of a server that does not list tokens, for the reason given."""
+        return replace(self, max_listed=0, mute=why)
+
+    def _listing_less(self, refusal: str, body: dict[str, object]) -> Dialect:
+        """The dialect with as many listed tokens as the refusal allows, muted where it allows none."""
+        asked = body["top_logprobs"]
+        fewer = [n for n in map(int, _NUMBER.findall(refusal)) if isinstance(asked, int) and 1 < n < asked]
+        return replace(self, max_listed=max(fewer)) if fewer else self.muted(f"it refuses logprobs ({refusal})")
+
+    def _limit(self, question: Question) -> dict[str, object]:
+        if not self.newer_limit:
+            return {"max_tokens": question.max_tokens}
+        return {"max_completion_tokens": question.max_tokens + THINKING_TOKENS * (not question.wants_listed)}
 
     def _messages(self, question: Question) -> list[dict[str, str]]:
         if self.takes_system and question.prefix.strip() and question.suffix.strip():
@@ -71,12 +114,15 @@ class Dialect:
         return [_message("user", f"{question.prefix}\n{question.suffix}".strip())]
 
 
+def _sampled(sampling: Sampling) -> dict[str, object]:
+    if sampling.temperature == 0:
+        return {"temperature": 0}
+    return {"temperature": sampling.temperature, "top_p": sampling.top_p, "seed": sampling.seed % _SEEDS}
+
+
+def _with_dependents(part: str) -> frozenset[str]:
+    return frozenset({part, "stream_options"} if part == "stream" else {part})
+
+
 def _message(role: str, content: str) -> dict[str, str]:
-    return {"role": role, "content": content}
-
-
-def cut_at(text: str, stop: Sequence[str]) -> str:
-    """The text before the first of the stop strings; empty ones do not count."""
-    for end in stop:
-        text = text.split(end, 1)[0] if end else text
-    return text
+    return {"role": role, "content": storable(content)}

@@ -17,10 +17,43 @@ import httpx2
 
 from agent.deadline import Deadline
 from agent.errors import ModelReplyInvalid, ModelTimeout
+from agent.llm.base import OnText
 from agent.llm.remote.address import is_local
 
 MAX_REPLY_BYTES = 262_144
+MAX_STREAM_BYTES = 32 * MAX_REPLY_BYTES  # an event of a few hundred bytes for every token
 Response = httpx2.Response
+RequestError = httpx2.RequestError
+_EVENTS = "text/event-stream"
+
+
+class Broken(Exception):
+    """The connection broke off in the middle of a reply."""
+
+
+class Late(Exception):
+    """The reply did not go on in time."""
+
+
+class Reply:
+    """The body of a successful reply, still to be read. `is_events`: it is a stream of events, not one JSON text."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+        self.is_events = response.headers.get("content-type", "").lower().startswith(_EVENTS)
+
+    def chunks(self) -> Iterator[bytes]:
+        """The body as it arrives. Raises Broken, Late, and ModelReplyInvalid for one too large."""
+        try:
+            yield from self._response.iter_bytes()
+        except httpx2.TimeoutException as error:
+            raise Late from error
+        except (httpx2.RequestError, ssl.SSLError) as error:
+            raise Broken from error
+
+    def whole(self) -> bytes:
+        """The body once it is all there. Raises as `chunks` does."""
+        return b"".join(self.chunks())
 
 
 class Sockets:
@@ -77,6 +110,13 @@ class Call:
         self._over = threading.Event()
         self._held: set[Sockets] = set()
         self._lock = threading.Lock()
+        self._telling = threading.Lock()
+
+    def tell(self, on_text: OnText, place: int, text: str) -> bool:
+        """What the listener answers, who hears of one text at a time. Raises ModelTimeout when the call is over."""
+        with self._telling:
+            self.pause(0)
+            return on_text(place, text)
 
     @contextmanager
     def holding(self, sockets: Sockets) -> Iterator[None]:
@@ -116,7 +156,8 @@ def tls_for(base_url: str) -> ssl.SSLContext | bool:
 def _bound(response: httpx2.Response) -> None:
     """Let the client read only so much of a reply. A compressed one, which nobody asked for, could hide any size."""
     is_plain = response.headers.get("content-encoding", "identity") == "identity"
-    limit = MAX_REPLY_BYTES if is_plain else 0
+    is_events = response.headers.get("content-type", "").lower().startswith(_EVENTS)
+    limit = (MAX_STREAM_BYTES if is_events else MAX_REPLY_BYTES) if is_plain else 0
     response.stream = _Bounded(cast(httpx2.SyncByteStream, response.stream), limit, strict=response.is_success)
 
 
@@ -135,7 +176,7 @@ class _Bounded(httpx2.SyncByteStream):
             if left >= 0:
                 yield chunk
             elif self._strict:
-                raise ModelReplyInvalid(f"the endpoint's reply exceeds {self._limit:,} bytes", "Use another server")
+                raise ModelReplyInvalid(f"the reply exceeds {self._limit:,} bytes", "Use another server")
             else:
                 return
 

@@ -1,0 +1,73 @@
+"""The command `palate eval speed`."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import AbstractContextManager, closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agent.commands import render
+from agent.commands.options import JsonOption, options_of
+
+FolderOption = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Rank the cases of this folder; without it, made-up films."),
+]
+CandidatesOption = Annotated[
+    str, typer.Option("--candidates", metavar="N,N", help="Numbers of candidates, such as 20,50,100.")
+]
+UsersOption = Annotated[
+    int, typer.Option("--users", min=1, max=1_000, metavar="N", help="Repetitions, each with somebody new.")
+]
+RowsOption = Annotated[
+    str, typer.Option("--rows", metavar="NAMES", help="Only these rows, or kinds: ours, peers, limits, writing.")
+]
+CasesOption = Annotated[
+    int, typer.Option("--cases", min=0, metavar="N", help="Rank so many cases of the data set more, for NDCG alone.")
+]
+ReferenceOption = Annotated[
+    str | None, typer.Option("--model", metavar="REF", help="Language model, as for palate --model.")
+]
+
+
+def speed(
+    ctx: typer.Context,
+    folder: FolderOption = None,
+    candidates: CandidatesOption = "20,50,100",
+    users: UsersOption = 10,
+    rows: RowsOption = "",
+    cases: CasesOption = 0,
+    model: ReferenceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Time every way of ranking beside its peers and the limit of this machine: a benchmark, over minutes.
+
+    All rows read one model file with the same number of threads and take turns. A row whose library is missing says
+    how to install it, and the others go on.
+    """
+    from eval.speed import drawing
+    from eval.speed.report import as_json as shaped
+    from eval.speed.run import Wanted, candidates_of, folder_of, run
+    from eval.speed.table import chosen
+
+    options = options_of(ctx)
+    if model is not None:
+        options = dataclasses.replace(options, overrides={**options.overrides, "model.reference": model})
+    names = tuple(name.strip() for name in rows.split(",") if name.strip())
+    wanted = Wanted(candidates_of(candidates), users, names, cases)
+    chosen(names)
+    report = run(options.load().settings, folder_of(folder), wanted, _meter, render.told)
+    for one in report.measured:
+        if one.failed:
+            render.note(f"{one.row.name}, {one.candidates or 'any number of'} candidates: {one.failed}")
+    if as_json:
+        render.write_json(shaped(report))
+    else:
+        drawing.draw(report)
+
+
+def _meter(doing: str) -> AbstractContextManager[render.Meter]:
+    return closing(render.Meter(doing))

@@ -1,0 +1,147 @@
+"""A report of speed drawn in a terminal: the rows, then the targets with what was reached."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from agent.commands.render import duration, facts, out, plain
+from eval.speed.bench import Measured
+from eval.speed.figures import Ratio
+from eval.speed.memory import MEMORY_CANDIDATES, Memory
+from eval.speed.report import (
+    EFFICIENCY,
+    EFFICIENT,
+    MEMORY_MB,
+    NDCG,
+    Comparison,
+    Report,
+    ndcg,
+    tokens_per_s,
+    walls,
+)
+from eval.statistics import percentile
+
+_MARKS = {True: ("met", "green"), False: ("missed", "red"), None: ("", "")}
+
+
+def draw(report: Report) -> None:
+    """Draw a report: a line a row and number of candidates, the targets, what failed, machine and model."""
+    console = out()
+    console.print(_rows(report))
+    if report.judged:
+        console.print(_judged(report))
+    console.print(_targets(report))
+    for one in report.measured:
+        if one.failed:
+            where = f" with {one.candidates} candidates" if one.candidates else ""
+            console.print(plain(f"{one.row.name}{where} stopped: {one.failed}"), soft_wrap=True)
+    console.print(facts(_about(report)))
+
+
+def _rows(report: Report) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("row", no_wrap=True)
+    for name in ("N", "p50", "p95", "n", "tokens", "tokens/s", "of pp512", "by FLOP", NDCG):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in report.measured:
+        table.add_row(*_cells(report, one), style="bold" if one.row.kind == "ours" else None)
+    return table
+
+
+def _cells(report: Report, one: Measured) -> list[str]:
+    seconds = walls(one)
+    tokens = [s.outcome.tokens for s in one.samples.values() if s.outcome.tokens is not None]
+    rate = tokens_per_s(one)
+    efficiency = (report.efficiency(one) if one.row.kind == "ours" else None) or {}
+    found = ndcg(one)
+    return [
+        one.row.name,
+        str(one.candidates or ""),
+        duration(percentile(seconds, 0.5) * 1_000) if seconds else "-",
+        duration(percentile(seconds, 0.95) * 1_000) if seconds else "-",
+        str(len(seconds)),
+        f"{sum(tokens) / len(tokens):,.0f}" if tokens else "",
+        f"{rate:,.0f}" if rate else "",
+        *(f"{efficiency[name].value:.2f}" if name in efficiency else "" for name in EFFICIENCY),
+        f"{found.value:.3f}" if found else "",
+    ]
+
+
+def _judged(report: Report) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("row", no_wrap=True)
+    for name in (f"{NDCG} [95 %]", "n", "whole orders"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in report.judged:
+        found = ndcg(one)
+        valid = [s.outcome.valid for s in one.samples.values() if s.outcome.valid is not None]
+        bounds = f" [{found.low:.3f}, {found.high:.3f}]" if found and found.low is not None else ""
+        table.add_row(
+            one.row.name,
+            f"{found.value:.3f}{bounds}" if found else "-",
+            str(found.n if found else 0),
+            f"{sum(valid)} of {len(valid)}" if valid else "",
+        )
+    return table
+
+
+def _targets(report: Report) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("figure")
+    table.add_column("N", justify="right")
+    table.add_column("reached [95 %]", justify="right", no_wrap=True)
+    table.add_column("target", justify="right", no_wrap=True)
+    table.add_column("")
+    for found in report.comparisons:
+        table.add_row(*_compared(found))
+    efficient = report.of(EFFICIENT, report.headline)
+    efficiency = (report.efficiency(efficient) if efficient else None) or {}
+    for name, target in EFFICIENCY.items():
+        if name in efficiency:
+            reached = efficiency[name]
+            words = f"{EFFICIENT}: efficiency, {name.replace('_', ' ')}"
+            table.add_row(
+                words, str(report.headline), _ratio(reached, ""), f">= {target}", _mark(reached.value >= target)
+            )
+    if isinstance(report.memory, Memory):
+        reached_mb = report.memory.above_mb
+        row = ("memory above the weights", str(MEMORY_CANDIDATES), f"{reached_mb:,.0f} MB", f"<= {MEMORY_MB:,.0f} MB")
+        table.add_row(*row, _mark(reached_mb <= MEMORY_MB))
+    elif report.memory:
+        table.add_row("memory above the weights", str(MEMORY_CANDIDATES), plain(report.memory), "", "")
+    return table
+
+
+def _compared(found: Comparison) -> tuple[str, str, str, str, Text]:
+    compared = found.compared
+    target = "" if compared.target is None else f"{'<=' if compared.at_most else '>='} {compared.target:g}x"
+    words = f"{compared.name.replace('_', ' ')}: time of {found.above} over {found.below}"
+    return words, str(found.candidates or ""), _ratio(found.ratio, "x"), target, _mark(compared.met(found.ratio.value))
+
+
+def _ratio(ratio: Ratio, unit: str) -> str:
+    bounds = f" [{ratio.low:.2f}, {ratio.high:.2f}]" if ratio.low is not None and ratio.high is not None else ""
+    return f"{ratio.value:.2f}{unit}{bounds}"
+
+
+def _mark(met: bool | None) -> Text:
+    word, style = _MARKS[met]
+    return Text(word, style=style)
+
+
+def _about(report: Report) -> list[tuple[str, object]]:
+    machine, model, questions = (_mapping(report.about.get(key)) for key in ("machine", "model", "questions"))
+    return [
+        ("machine", f"{machine.get('processor')}, {machine.get('threads')} of {machine.get('cores')} cores"),
+        ("model", f"{model.get('reference')}, {model.get('file')} {str(model.get('sha256'))[:12]}"),
+        ("questions", f"{questions.get('source')}, {questions.get('repetitions')} repetitions"),
+        ("at", report.about.get("at")),
+    ]
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
