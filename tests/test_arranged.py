@@ -46,5 +46,5 @@ def test_what_the_model_sees() -> None:
     model = judge(by_length)
     Arranged(model, PROMPT, noun="films").rank(HISTORY, many(2), "a scare", NEVER)
     call = model.calls[0]
-    assert call.prefix.startswith("Put films in order for one person")
+    assert call.prefix.startswith("Put all candidates in order for this person")
     assert call.texts[0].endswith(" first:")

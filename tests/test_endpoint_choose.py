@@ -9,7 +9,9 @@ import pytest
 
 from agent.deadline import Deadline
 from agent.errors import ModelReplyInvalid, ModelTimeout, ModelUnavailable, PalateError, PromptError
+from agent.llm.registry import open_model
 from agent.llm.remote.endpoint import Endpoint
+from agent.settings import EndpointSettings, ModelSettings, Settings
 from tests.support.faulty_server import (
     Answer,
     FaultyServer,
@@ -302,6 +304,18 @@ def test_few_enough_go_at_once() -> None:
     with FaultyServer(says("fine", after_s=0.1)) as server:
         Endpoint("m", base_url=server.base_url, concurrency=3).complete("p", ["a", "b", "c"], Deadline(5), max_tokens=5)
         assert server.max_at_once == 3
+
+
+def test_the_setting_says_how_many_go_at_once() -> None:
+    with FaultyServer(says("fine", after_s=0.05)) as server:
+        settings = Settings(
+            model=ModelSettings(reference="openai:m"),
+            endpoint=EndpointSettings(base_url=server.base_url, concurrency=2),
+        )
+        model = open_model(settings)
+        model.complete("p", ["a", "b", "c", "d"], Deadline(5), max_tokens=5)
+        model.close()
+        assert server.max_at_once == 2
 
 
 def test_the_deadline_holds_for_the_first_and_for_the_others() -> None:

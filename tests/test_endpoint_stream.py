@@ -169,12 +169,19 @@ def test_what_is_refused_of_the_sampling_is_left_out() -> None:
         "Your organization must be verified to stream this model.",
         "Unsupported value: 'stream' does not support true with this model.",
         "Streaming is not supported",
+        "Unknown parameter: 'stream'.",
     ],
 )
 def test_where_streaming_is_refused_the_whole_is_told_at_its_end(refusal: str) -> None:
     with FaultyServer(status(400, refusal), says("<think>hm</think> all of it")) as server:
         assert listen(server) == (Completion("all of it", "stop", 7, 3), ["all of it"])
         assert not {"stream", "stream_options"} & set(server.requests[-1].body)
+
+
+def test_a_failure_upstream_is_no_refusal_of_streams() -> None:
+    with FaultyServer(status(500, "upstream reset, stream closed"), speaks("fine")) as server:
+        assert listen(server)[1] == ["fine"]
+        assert server.requests[-1].body["stream"] is True
 
 
 def test_where_the_count_of_tokens_is_refused_the_rest_is_streamed() -> None:
@@ -207,7 +214,7 @@ STOP = event(finish_reason="stop")
         ([event("a"), event(" b", "stop"), USAGE, DONE], ["a", " b"]),
         ([event("a"), event(" b"), event(""), STOP, USAGE], ["a", " b"]),
         ([b": keep-alive\n\n", b"event: x\nid: 3\n", event("a"), event(" b"), STOP, USAGE, DONE], ["a", " b"]),
-        ([event("a").replace(b"\n", b"\r\n"), event(" b"), STOP, USAGE, b"data:[DONE]\n"], ["a", " b"]),
+        ([event("a").replace(b"\n", b"\r\n"), event(" b"), STOP, USAGE, b"data:[DONE]"], ["a", " b"]),
         ([event("a b")[:25], event("a b")[25:], STOP, USAGE, DONE], ["a b"]),
         ([event("\n a"), event(" "), event("b\n"), STOP, USAGE, DONE], ["a", " b"]),
         ([event("<think>x"), event("y</think>\n\na"), event(" b"), STOP, USAGE, DONE], ["a", " b"]),

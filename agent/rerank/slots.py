@@ -36,9 +36,9 @@ def position_bias(values: Sequence[Sequence[float]]) -> tuple[float, ...]:
 
 
 def item_scores(blocks: Sequence[Block], values: Sequence[Sequence[float]], n: int) -> tuple[float, ...]:
-    """The score of each of n items, around 0, in the unit of the values: higher is better.
+    """The score of each of n items, around 0, in the unit of the values and to 9 decimals: higher is better.
 
-    Items that no block shows get 0.
+    Items that no block shows get 0, as do all where the slots explain everything.
     """
     n_slots = max(map(len, blocks), default=0)
     design = np.zeros((sum(map(len, blocks)), n + n_slots))
@@ -52,7 +52,7 @@ def item_scores(blocks: Sequence[Block], values: Sequence[Sequence[float]], n: i
     excess = np.fromiter(chain.from_iterable(_excess(row) for row in values), dtype=np.float64)
     ridge = RIDGE * np.eye(n + n_slots)
     found = np.linalg.solve(design.T @ design + ridge, design.T @ excess)
-    return tuple(float(score) for score in found[:n])
+    return tuple(round(float(score), 9) + 0.0 for score in found[:n])
 
 
 def _excess(row: Sequence[float]) -> Floats:

@@ -25,6 +25,7 @@ from eval.speed.report import (
 )
 from eval.statistics import percentile
 
+_RAW = "raw, FLOP: tokens decoded and operations done per second, as a share of pp512's in the same repetition"
 _MARKS = {True: ("met", "green"), False: ("missed", "red"), None: ("", "")}
 
 
@@ -43,9 +44,9 @@ def draw(report: Report) -> None:
 
 
 def _rows(report: Report) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", caption=_RAW)
     table.add_column("row", no_wrap=True)
-    for name in ("N", "p50", "p95", "n", "tokens", "tokens/s", "of pp512", "by FLOP", NDCG):
+    for name in ("N", "p50", "p95", "tokens", "tok/s", "raw", "FLOP", NDCG):
         table.add_column(name, justify="right", no_wrap=True)
     for one in report.measured:
         table.add_row(*_cells(report, one), style="bold" if one.row.kind == "ours" else None)
@@ -63,7 +64,6 @@ def _cells(report: Report, one: Measured) -> list[str]:
         str(one.candidates or ""),
         duration(percentile(seconds, 0.5) * 1_000) if seconds else "-",
         duration(percentile(seconds, 0.95) * 1_000) if seconds else "-",
-        str(len(seconds)),
         f"{sum(tokens) / len(tokens):,.0f}" if tokens else "",
         f"{rate:,.0f}" if rate else "",
         *(f"{efficiency[name].value:.2f}" if name in efficiency else "" for name in EFFICIENCY),
@@ -91,7 +91,7 @@ def _judged(report: Report) -> Table:
 
 def _targets(report: Report) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("figure")
+    table.add_column("time / time, and other figures with a target")
     table.add_column("N", justify="right")
     table.add_column("reached [95 %]", justify="right", no_wrap=True)
     table.add_column("target", justify="right", no_wrap=True)
@@ -103,7 +103,7 @@ def _targets(report: Report) -> Table:
     for name, target in EFFICIENCY.items():
         if name in efficiency:
             reached = efficiency[name]
-            words = f"{EFFICIENT}: efficiency, {name.replace('_', ' ')}"
+            words = f"efficiency of {EFFICIENT}, {name.replace('_', '-')}"
             table.add_row(
                 words, str(report.headline), _ratio(reached, ""), f">= {target}", _mark(reached.value >= target)
             )
@@ -119,7 +119,7 @@ def _targets(report: Report) -> Table:
 def _compared(found: Comparison) -> tuple[str, str, str, str, Text]:
     compared = found.compared
     target = "" if compared.target is None else f"{'<=' if compared.at_most else '>='} {compared.target:g}x"
-    words = f"{compared.name.replace('_', ' ')}: time of {found.above} over {found.below}"
+    words = f"{found.above} / {found.below}"
     return words, str(found.candidates or ""), _ratio(found.ratio, "x"), target, _mark(compared.met(found.ratio.value))
 
 

@@ -31,12 +31,14 @@ COUNTED = (
 class Memory:
     """Resident memory of the process in bytes: `before` the model was loaded, `after` ranking, and the `peak` between.
 
-    `weights` is the size of the model file.
+    `after` is `mapped` from files, which several processes share, and `own`. `weights` is the size of the model file.
     """
 
     before: int
     after: int
     peak: int
+    mapped: int
+    own: int
     weights: int
 
     @property
@@ -90,7 +92,7 @@ def ranked(job: dict[str, object]) -> Memory:
 
     settings = Settings.model_validate(job["settings"])
     history, candidates = ([Item.model_validate(one) for one in listed(job[key])] for key in ("history", "candidates"))
-    before = _resident("VmRSS")
+    before = _status()
     with closing(open_model(settings)) as model, closing(Cache(None)) as cache:
         if not isinstance(model, Llama):
             raise ModelUnavailable(f"{model.name} is not a model file")
@@ -98,7 +100,15 @@ def ranked(job: dict[str, object]) -> Memory:
         ranking = reranker.rank(history, candidates, None, Deadline(math.inf))
         if ranking.degraded:
             raise ModelUnavailable(ranking.degraded[0].reason)
-        return Memory(before, _resident("VmRSS"), _resident("VmHWM"), model.path.stat().st_size)
+        after = _status()
+        return Memory(
+            before=before["VmRSS"],
+            after=after["VmRSS"],
+            peak=after["VmHWM"],
+            mapped=after["RssFile"],
+            own=after["RssAnon"],
+            weights=model.path.stat().st_size,
+        )
 
 
 def listed(value: object) -> list[object]:
@@ -106,9 +116,10 @@ def listed(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _resident(key: str) -> int:
-    lines = dict(line.split(":", 1) for line in STATUS.read_text(encoding="ascii", errors="replace").splitlines())
-    return int(lines[key].split()[0]) * 1024
+def _status() -> dict[str, int]:
+    """What the system says of this process now, in bytes."""
+    lines = (line.split() for line in STATUS.read_text(encoding="ascii", errors="replace").splitlines())
+    return {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines if words[2:] == ["kB"]}
 
 
 if __name__ == "__main__":

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 import queue
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from agent.errors import ModelUnavailable
+
+T = TypeVar("T")
 
 TIMEOUT_S = 600.0
 LISTED = 20  # likeliest next tokens that the server lists, as many as OpenAI's own API does
@@ -43,6 +45,12 @@ class Connections:
         for connection in self._all:
             connection.close()
 
+    def renew(self) -> None:
+        """Open every connection anew: the server closes those that lay idle for some seconds."""
+        for connection in self._all:
+            connection.close()
+            _tried(connection.connect)
+
     def leanings(self, prompts: Sequence[str], options: Sequence[Sequence[str]]) -> list[Leaning]:
         """One for each prompt, in order. Raises ModelUnavailable where the server fails or refuses."""
         return list(self._threads.map(lambda prompt: self._leaning(prompt, options), prompts))
@@ -60,18 +68,26 @@ class Connections:
 
     def _post(self, path: str, body: bytes) -> dict[str, Any]:
         connection = self._free.get()
-        try:
+
+        def ask() -> tuple[int, bytes]:
             connection.request("POST", path, body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
-            text = answer.read()
-            if answer.status != 200:
-                raise ModelUnavailable(f"llama-server answered {answer.status}: {text[:200]!r}")
-            return json.loads(text)  # type: ignore[no-any-return]
-        except (OSError, HTTPException, ValueError) as error:
-            connection.close()
-            raise ModelUnavailable(f"llama-server: {error}") from error
+            return answer.status, answer.read()
+
+        try:
+            status, text = _tried(ask)
         finally:
             self._free.put(connection)
+        if status != 200:
+            raise ModelUnavailable(f"llama-server answered {status}: {text[:200]!r}")
+        return json.loads(text)  # type: ignore[no-any-return]
+
+
+def _tried(work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except (OSError, HTTPException) as error:
+        raise ModelUnavailable(f"llama-server: {error or type(error).__name__}") from error
 
 
 def _summed(listed: dict[str, float], spellings: Sequence[str]) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
 
 from agent.errors import ModelUnavailable
 from agent.rerank.prompted import distinct
@@ -72,13 +71,12 @@ class OverHTTP:
     def __init__(self, stand: Stand, server: LlamaServer, slots: int) -> None:
         self._stand = stand
         self._connections = Connections(server.address, slots)
-        closes = ExitStack()
-        closes.callback(self._connections.close)
-        stand.keep(closes)
+        stand.at_close(self._connections.close)
 
     def prepare(self, question: Question) -> None:
-        """Render the prompts."""
+        """Render the prompts, and have connections that are open."""
         self._stand.asked("pointwise", question)
+        self._connections.renew()
 
     def run(self, question: Question) -> Outcome:
         """Every prompt."""

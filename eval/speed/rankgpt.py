@@ -33,7 +33,9 @@ class RankGPT:
             import litellm
             from rerankers.models.rankgpt_rankers import RankGPTRanker
         except ImportError as error:
-            raise ModelUnavailable(f"{error.name or 'rerankers'} is not installed", INSTALL) from error
+            raise ModelUnavailable(
+                f"{(error.name or 'rerankers').partition('.')[0]} is not installed", INSTALL
+            ) from error
         litellm.api_base = base_url
         litellm.suppress_debug_info = True
         self._failures: tuple[type[Exception], ...] = tuple(litellm.LITELLM_EXCEPTION_TYPES)

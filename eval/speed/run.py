@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.errors import ConfigError, PalateError
+from agent.errors import ConfigError, ModelUnavailable, PalateError
 from agent.settings import Settings
 from eval.cases import DataSet
 from eval.runs import Told
@@ -66,6 +66,7 @@ def run(settings: Settings, dataset: DataSet | None, wanted: Wanted, watch: Watc
     with closing(Stand(settings, told)) as stand:
         with watch("Measuring speed") as show:
             measured = measure(stand, rows, blocks, progress=show)
+        _require_any(measured)
         judged = _judged(stand, rows, source, wanted, watch)
         taken = _memory(stand, source, told) if with_memory else None
         return Report(
@@ -83,6 +84,12 @@ def _source(dataset: DataSet | None, wanted: Wanted) -> Source:
 def _blocks(source: Source, wanted: Wanted) -> list[tuple[int, list[Question]]]:
     size = wanted.users + 1
     return [(n, source.questions(n, at * size, size)) for at, n in enumerate(wanted.candidates)]
+
+
+def _require_any(measured: Sequence[Measured]) -> None:
+    """Do nothing where a row has an answer, or none was asked. Raises ModelUnavailable where all failed."""
+    if measured and not any(one.samples for one in measured):
+        raise ModelUnavailable(f"no row could be measured; {measured[0].row.name}: {measured[0].failed}")
 
 
 def _judged(stand: Stand, rows: Sequence[Row], source: Source, wanted: Wanted, watch: Watch) -> list[Measured]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class Stand:
         self.engine: Llama = self._open.enter_context(closing(model))
         self.cache = Cache(None)
         self._open.callback(self.cache.close)
-        self._asked: dict[tuple[str, str], Asked] = {}
+        self._asked: dict[tuple[str, ...], Asked] = {}
 
     def close(self) -> None:
         """Close every engine that was opened."""
@@ -94,9 +95,9 @@ class Stand:
         )
         return self._open.enter_context(LlamaServer(serving))
 
-    def keep(self, closes: ExitStack) -> None:
-        """Close this too when the stand closes, before what was opened earlier."""
-        self._open.push(closes)
+    def at_close(self, close: Callable[[], None]) -> None:
+        """Do this too when the stand closes, before what was opened earlier is closed."""
+        self._open.callback(close)
 
     def reranker(self, strategy: str, cache: Cache | None = None) -> Reranker:
         """Palate's own reranker, made as `rerank.strategy` makes it; with a cache of its own where one is given."""
@@ -104,7 +105,7 @@ class Stand:
 
     def asked(self, strategy: str, question: Question) -> Asked:
         """What the strategy asks the model about this question. Raises ModelUnavailable where it asks nothing."""
-        key = (strategy, question.name)
+        key = (strategy, question.name, *(item.item_id for item in question.candidates))
         if key not in self._asked:
             listener = Listener(self.engine)
             with closing(Cache(None)) as cache:

@@ -169,7 +169,7 @@ class PrefixDecoder:
     def _tries(self, texts: Sequence[Tokens], kept: _Kept, *, spare: int = 0, rows: bool = False) -> Iterator[Trie]:
         """The texts in tries that fit in the cache and fill a batch; `rows` where most nodes' logits are wanted."""
         longest = max((len(text) for text in texts), default=0)
-        self._evict(max(self.context.cells // 4, longest + spare), kept)
+        self._make_room(max(self.context.cells // 4, longest + spare), spared=kept)
         free = self.context.cells - self._cells_in_use()
         best = min(self.context.batch_tokens, self.context.batch_rows + WIDTH if rows else self.context.batch_tokens)
         return tries_of(texts, most_texts=WIDTH, most_nodes=free, spare=spare, best_nodes=best)
@@ -183,9 +183,9 @@ class PrefixDecoder:
             nearest.used = self._clock
             return nearest
         shared = min(shared, len(prefix) - 1)
-        if not self._evict(len(prefix) - shared, nearest):
+        if not self._make_room(len(prefix) - shared, spared=nearest, most=KEPT - 1):
             nearest, shared = None, 0
-            self._evict(len(prefix), None)
+            self._make_room(len(prefix), spared=None, most=KEPT - 1)
         free = min(set(range(KEPT)) - {k.sequence for k in self._kept})
         if nearest and shared:
             self.context.copy(nearest.sequence, free, shared)
@@ -199,9 +199,9 @@ class PrefixDecoder:
         self._kept.append(kept)
         return kept
 
-    def _evict(self, needed: int, spared: _Kept | None) -> bool:
-        """Drop the least recently used prefixes until a sequence number and `needed` cells are free; if they are."""
-        while self._kept and (len(self._kept) == KEPT or self._cells_in_use() + needed > self.context.cells):
+    def _make_room(self, needed: int, *, spared: _Kept | None, most: int = KEPT) -> bool:
+        """Drop the least recently used prefixes until `most` are left and `needed` cells are free; whether they are."""
+        while self._kept and (len(self._kept) > most or self._cells_in_use() + needed > self.context.cells):
             oldest = min((k for k in self._kept if k is not spared), key=lambda k: k.used, default=None)
             if oldest is None:
                 return False

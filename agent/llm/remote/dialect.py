@@ -13,10 +13,11 @@ MAX_STOPS = 4
 MAX_LISTED = 20  # the most that OpenAI's API allows, and the most that vLLM does by default
 
 _SEEDS = 2**31  # as many as every server takes; some read a negative one as "any"
+_WILL_NOT = "support|allow|permit|enable|verified|unknown|unrecogni|unexpected|extra|invalid"
 _REFUSED = {  # a part of the body -> how a refusal names it
     "response_format": re.compile(r"response_format|json_schema|schema|grammar|structured|guided", re.IGNORECASE),
     "stream_options": re.compile(r"stream_options|include_usage"),
-    "stream": re.compile(r"\bstream(ing)?\b.*(support|allow|permit|enable)|(support|verified|permit).*\bstream", re.I),
+    "stream": re.compile(rf"(?=.*\bstream(ing)?\b).*({_WILL_NOT})", re.IGNORECASE),
     "seed": re.compile(r"\bseed\b"),
     "top_p": re.compile(r"\btop_p\b"),
     "temperature": re.compile(r"temperature"),
