@@ -31,11 +31,12 @@ check: $(VENV)/.test
 
 install: $(VENV)/.installed
 
-# A build with CUDA in the place of the other one, then what it says of itself.
+# A build with CUDA in the place of the other one, what it says of itself, the same tests, and the table of speeds.
 gpu: $(VENV)/.test
 	CMAKE_ARGS="$(GPU_BUILD)" $(PIP) --no-cache-dir --force-reinstall --no-deps --no-binary llama-cpp-python $(LLAMA)
 	$(BIN)/palate doctor
-	$(BIN)/python -m pytest -k "llama or prefix"
+	$(BIN)/python -m pytest
+	$(BIN)/palate eval speed
 
 tools:
 	@for tool in $(PYTHON) gcc g++ make; do command -v $$tool >/dev/null || \

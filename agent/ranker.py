@@ -117,10 +117,10 @@ class Ranker:
         timings = {"prior": _since(started)}
         started = time.perf_counter()
         ranking = self._opinion(taste, candidates, prior, wish, deadline)
-        final: Sequence[float] = prior
-        if self._reranker and len(set(ranking.scores)) > 1:
-            stages["rerank", self._reranker.name] = ranking.scores
-            final = list(blend({"prior": prior, self._reranker.name: ranking.scores}, self._weights.blend))
+        opinions = {name: scores for name, scores in self._parts(ranking).items() if len(set(scores)) > 1}
+        stages |= {("rerank", name): scores for name, scores in opinions.items()}
+        weights = {**self._weights.blend, **{name: self._weights.opinion(name) for name in opinions}}
+        final = list(blend({"prior": prior, **opinions}, weights)) if opinions else prior
         timings["rerank"] = _since(started)
         stages["blend", "blend"] = final
         return Order(_places(candidates, stages, final), ranking.degraded, ranking.prompts, timings)
@@ -133,10 +133,12 @@ class Ranker:
             return Ranking(())
         shown = order(prior, [item.item_id for item in candidates])
         ranking = self._reranker.rank(taste.liked, [candidates[n] for n in shown], wish, deadline)
-        scores = [0.0] * len(candidates)
-        for n, score in zip(shown, ranking.scores, strict=True):
-            scores[n] = score
-        return replace(ranking, scores=tuple(scores))
+        parts = {name: _unshuffled(scores, shown) for name, scores in ranking.parts.items()}
+        return replace(ranking, scores=_unshuffled(ranking.scores, shown), parts=parts)
+
+    def _parts(self, ranking: Ranking) -> Mapping[str, Sequence[float]]:
+        """The opinions to weigh, by name: the parts that a sum leaves to be weighed here, or the whole."""
+        return ranking.parts or ({self._reranker.name: ranking.scores} if self._reranker else {})
 
     def signals(self, taste: Taste, candidates: Sequence[Item], wish: str | None) -> Signals:
         """The prior's signals, one number per candidate each: taste, tags, year; wish and wish_tags with a wish.
@@ -179,6 +181,11 @@ def _places(candidates: Sequence[Item], stages: Stages, final: Sequence[float]) 
         for n in range(len(ids))
     ]
     return tuple(Place(candidates[n], float(final[n]), paths[n]) for n in order(final, ids))
+
+
+def _unshuffled(scores: Sequence[float], shown: Sequence[int]) -> tuple[float, ...]:
+    """The scores of what was shown in that order, in the order of the candidates."""
+    return tuple(score for _, score in sorted(zip(shown, scores, strict=True)))
 
 
 def _ranks(scores: Sequence[float], ids: Sequence[str]) -> dict[int, int]:

@@ -53,8 +53,7 @@ def test_what_the_model_sees() -> None:
     assert call.prefix.endswith(
         "- Halloween (1978), Horror\n- The Exorcist (1973), Horror\nNow they ask for: a scare\n"
     )
-    assert call.texts[0].startswith("Title: Scream (1999), Horror\n")
-    assert call.texts[0].endswith(" Answer:")
+    assert call.texts[0] == "Would they enjoy Scream (1999), Horror? Answer:"
     assert call.options == SPELLINGS["en"]
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import sys
 from itertools import count
 from pathlib import Path
@@ -30,6 +31,7 @@ from eval.speed.rows import Outcome, Row
 from eval.speed.run import candidates_of
 from eval.speed.table import ROWS, chosen
 from tests.support.fake_ranker import FILMS
+from tests.support.gguf_files import tiny_gguf
 from tests.support.llama_server import LlamaServer
 
 SMALL = Shape(body=100, vocabulary=10, width=4, layers=2, attention=8)
@@ -84,6 +86,12 @@ def test_operations_of_the_default_model(llama: Llama) -> None:
     assert flops(shape, Work(1, 0, 0)) == pytest.approx(0.212e9, rel=0.01)
     assert flops(shape, Work(0, 1, 0)) == 2 * 49_152 * 576
     assert flops(shape, Work(0, 0, 1)) == 4 * 30 * 576
+
+
+def test_sizes_that_a_file_does_not_say(tmp_path: Path) -> None:
+    (tmp_path / "tiny.gguf").write_bytes(tiny_gguf())
+    with pytest.raises(ModelUnavailable, match=r"does not say its llama\.block_count"):
+        read_sizes(tmp_path / "tiny.gguf")
 
 
 def test_the_engine_counts_the_work_that_it_does(llama: Llama) -> None:
@@ -234,6 +242,9 @@ def test_peers_agree_with_the_engine(llama: Llama, llama_server: LlamaServer) ->
     with closing(Connections(llama_server.address, 1)) as connections:
         connections.renew()
         found = connections.leanings([prefix + tail for tail in tails], options)
+        for connection in connections._all:
+            connection.sock.shutdown(socket.SHUT_RDWR)  # as a server does with one that lay idle
+        assert connections.leanings([prefix], options)
     assert all(math.isfinite(one.value) for one in found)
     assert found[1].tokens_decoded < len(llama.tokenise(prefix, begin=True))
 
@@ -301,6 +312,8 @@ def test_made_up_questions_repeat_and_differ_in_person() -> None:
         assert len({item.item_id for item in (*question.history, *question.candidates)}) == HISTORY + 20
         orders = [tuple(item.item_id for item in question.turned(n)) for n in range(2 * HISTORY)]
         assert len(set(orders)) == 2 * HISTORY
+        assert question.of_somebody_else.candidates == question.candidates
+        assert question.of_somebody_else.history[0] != question.history[0]
     assert question.wish == two[-1].wish
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from agent.deadline import Deadline
+from agent.errors import ConfigError
 
 Ability = Literal["score", "choose", "arrange", "continue", "chat"]
+HOTTEST = 10  # a temperature at which any text is noise
 OnText = Callable[[int, str], bool]  # (index of the suffix, the piece just written) -> go on with this one?
 
 
@@ -39,12 +41,21 @@ class Sampling:
     """How the next token is drawn. Temperature 0 takes the likeliest, and nothing else counts.
 
     Above 0, tokens are drawn from the smallest set that holds `top_p` of the probability. Equal seeds give equal texts:
-    the text of suffix n is drawn with the seed `seed + n`, whatever else is written beside it.
+    the text of suffix n is drawn with the seed `seed + n`, whatever else is written beside it. Raises ConfigError:
+    a temperature outside 0 to 10, a `top_p` that is not above 0 and at most 1, a seed that is no whole number from 0.
     """
 
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.temperature <= HOTTEST:
+            raise ConfigError(f"a temperature of {self.temperature}", f"Choose 0 to {HOTTEST}")
+        if not 0 < self.top_p <= 1:
+            raise ConfigError(f"a top_p of {self.top_p}", "Choose a number above 0, at most 1")
+        if not isinstance(self.seed, int) or self.seed < 0:
+            raise ConfigError(f"a seed of {self.seed!r}", "Choose a whole number, 0 or more")
 
 
 GREEDY = Sampling()

@@ -15,7 +15,8 @@ class Ranking:
     """One score for each candidate, in the order the candidates were given: higher is better, a tie is no opinion.
 
     Scores are comparable within one ranking only. `prompts` maps prompt names to fingerprints; `counts` says how much
-    work was done and `extras` what was measured on the way, by names that the reranker documents.
+    work was done and `extras` what was measured on the way, by names that the reranker documents. `parts` are the
+    scores of several strategies, by name, where these are meant to be weighed apart; empty for a single opinion.
     """
 
     scores: tuple[float, ...]
@@ -23,6 +24,7 @@ class Ranking:
     prompts: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     extras: Mapping[str, float] = field(default_factory=dict)
+    parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 class Reranker(Protocol):

@@ -11,13 +11,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import ConfigError
 
+OTHER = 0.4  # the weight of a strategy that was never fitted: about what the likelihood got
 SHIPPED = Path(__file__).with_name("weights.toml")
 
 
 class Weights(BaseModel):
     """`prior` weighs the signals known without a model; `blend` weighs that prior and each reranker's scores.
 
-    All weights apply to z-scores over the candidates of one slate (see `agent.rerank.blend`). `fitted` says on which
+    `other` in `blend` weighs a strategy that has no weight of its own there. All weights apply to z-scores over the candidates of one slate (see `agent.rerank.blend`). `fitted` says on which
     cases, how, and with what result; it is a record and changes nothing.
     """
 
@@ -26,6 +27,10 @@ class Weights(BaseModel):
     prior: Mapping[str, float]
     blend: Mapping[str, float]
     fitted: Mapping[str, Any] = Field(default_factory=dict)
+
+    def opinion(self, strategy: str) -> float:
+        """The weight of a strategy's scores in the blend: its own, that of `other`, or 0.4."""
+        return self.blend.get(strategy, self.blend.get("other", OTHER))
 
 
 def load_weights(path: Path | None = None) -> Weights:

@@ -25,7 +25,7 @@ from eval.speed.report import (
 )
 from eval.statistics import percentile
 
-_RAW = "raw, FLOP: tokens decoded and operations done per second, as a share of pp512's in the same repetition"
+_SHARES = "raw, FLOP: tokens decoded and operations done per second, as a share of pp512's. NDCG: at 10."
 _MARKS = {True: ("met", "green"), False: ("missed", "red"), None: ("", "")}
 
 
@@ -33,6 +33,7 @@ def draw(report: Report) -> None:
     """Draw a report: a line a row and number of candidates, the targets, what failed, machine and model."""
     console = out()
     console.print(_rows(report))
+    console.print(Text(_SHARES, style="dim"), soft_wrap=True)
     if report.judged:
         console.print(_judged(report))
     console.print(_targets(report))
@@ -44,9 +45,9 @@ def draw(report: Report) -> None:
 
 
 def _rows(report: Report) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1), header_style="bold", caption=_RAW)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("row", no_wrap=True)
-    for name in ("N", "p50", "p95", "tokens", "tok/s", "raw", "FLOP", NDCG):
+    for name in ("N", "p50", "p95", "tokens", "tok/s", "raw", "FLOP", "NDCG"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in report.measured:
         table.add_row(*_cells(report, one), style="bold" if one.row.kind == "ours" else None)
@@ -91,7 +92,7 @@ def _judged(report: Report) -> Table:
 
 def _targets(report: Report) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("time / time, and other figures with a target")
+    table.add_column("time / time, and other figures")
     table.add_column("N", justify="right")
     table.add_column("reached [95 %]", justify="right", no_wrap=True)
     table.add_column("target", justify="right", no_wrap=True)

@@ -46,7 +46,7 @@ class Strategy:
         history = question.turned(_TURNS[self._state])
         match self._state:
             case "cold" if self._strategy in _ALIKE_FOR_ALL:
-                self._rank(history[-1:], question)
+                self._rank(question.of_somebody_else.history, question)
             case "warm" | "next-wish":
                 self._rank(history, question)
             case "next":

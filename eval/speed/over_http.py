@@ -69,13 +69,22 @@ class Connections:
     def _post(self, path: str, body: bytes) -> dict[str, Any]:
         connection = self._free.get()
 
-        def ask() -> tuple[int, bytes]:
+        def answered() -> tuple[int, bytes]:
+            """Status and body."""
             connection.request("POST", path, body, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             return answer.status, answer.read()
 
+        def answered_again() -> tuple[int, bytes]:
+            """The same on a new connection, where the server had closed this one."""
+            try:
+                return answered()
+            except ConnectionError:
+                connection.close()
+                return answered()
+
         try:
-            status, text = _tried(ask)
+            status, text = _tried(answered_again)
         finally:
             self._free.put(connection)
         if status != 200:

@@ -27,9 +27,12 @@ class OneByOne:
         self._bindings = stand.bindings
 
     def prepare(self, question: Question) -> None:
-        """Render the prompts, and forget the last one's tokens."""
+        """Render the prompts, and have the one slot hold a prompt of somebody else."""
         self._stand.asked("pointwise", question)
-        self._bindings.forget()
+        if self._reuse:
+            other = self._stand.asked("pointwise", question.of_somebody_else)
+            self._bindings.forget()
+            self._bindings.leaning(other.prompts[-1], other.options)
 
     def run(self, question: Question) -> Outcome:
         """Every prompt in turn."""
@@ -70,13 +73,16 @@ class OverHTTP:
 
     def __init__(self, stand: Stand, server: LlamaServer, slots: int) -> None:
         self._stand = stand
+        self._slots = slots
         self._connections = Connections(server.address, slots)
         stand.at_close(self._connections.close)
 
     def prepare(self, question: Question) -> None:
-        """Render the prompts, and have connections that are open."""
+        """Render the prompts, have connections that are open, and slots that hold prompts of somebody else."""
         self._stand.asked("pointwise", question)
+        other = self._stand.asked("pointwise", question.of_somebody_else)
         self._connections.renew()
+        self._connections.leanings(other.prompts[-self._slots :], other.options)
 
     def run(self, question: Question) -> Outcome:
         """Every prompt."""

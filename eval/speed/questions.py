@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from agent.errors import ConfigError
@@ -37,6 +37,11 @@ class Question:
         once = self.history if by // max(1, len(self.history)) % 2 == 0 else self.history[::-1]
         at = by % max(1, len(self.history))
         return once[at:] + once[:at]
+
+    @property
+    def of_somebody_else(self) -> Question:
+        """The same candidates for a person who shares nothing with this one but the instructions of a prompt."""
+        return replace(self, name=f"not {self.name}", history=self.history[-1:])
 
     @property
     def wish(self) -> str:

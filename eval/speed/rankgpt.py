@@ -44,6 +44,7 @@ class RankGPT:
         ask = self._ranker._query_llm  # the only place where its reply can be heard before it is mended
 
         def heard(messages: list[dict[str, str]]) -> str:
+            """The reply, kept."""
             reply = str(ask(messages) or "")
             self._replies.append(reply)
             return reply

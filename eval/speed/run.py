@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, closing
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from agent.errors import ConfigError, ModelUnavailable, PalateError
 from agent.settings import Settings
 from eval.cases import DataSet
-from eval.runs import Told
+from eval.runs import Told, Watch
 from eval.speed import memory
 from eval.speed.bench import Measured, judge, measure
 from eval.speed.figures import CONFIDENCE
@@ -19,7 +19,7 @@ from eval.speed.machine import machine, model_file
 from eval.speed.questions import HISTORY, Question, Source, from_data_set, generated
 from eval.speed.report import Report
 from eval.speed.rows import Row
-from eval.speed.stand import Stand
+from eval.speed.stand import LONGEST_REPLY, Stand
 from eval.speed.table import chosen
 
 MOST_CANDIDATES = 1_000
@@ -32,10 +32,14 @@ WHAT_IS_TIMED = (
 )
 COLD = (
     "cold: nothing of the person is in any cache; instructions that are alike for all are, and so is each item's"
-    " score for nobody, which the strategies likelihood and pointwise keep for good (first-sight: that is unknown too)"
+    " score for nobody, which the strategies likelihood and pointwise keep for good (first-sight: that is unknown too);"
+    " peers that reuse a prefix begin with a prompt of somebody else, with the same instructions, in every slot"
 )
 
-Watch = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+PEERS = (
+    "pointwise peers get the prompts of the strategy pointwise, word for word; listwise peers get the same items;"
+    f" llama-server ends a reply after {LONGEST_REPLY} tokens"
+)
 
 
 @dataclass(frozen=True)
@@ -147,6 +151,7 @@ def _about(stand: Stand, source: Source, dataset: DataSet | None, wanted: Wanted
         "method": {
             "timed": WHAT_IS_TIMED,
             "states": COLD,
+            "peers": PEERS,
             "ratio": f"median of the paired ratios of the repetitions, {CONFIDENCE:.0%} interval by order statistics",
             "flops": "2 B T + 2 V d R + 4 L h dh sum(n_kv); B body weights, T tokens, R rows of logits, n_kv cells",
             "tokens_avoided": "N (P + s) / (P + N s); P tokens of the prefix, s mean tokens of a candidate",

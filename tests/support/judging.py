@@ -12,7 +12,7 @@ Liking = Callable[[str], float]
 
 _LABELLED = re.compile(r"^([A-Z])\. (.*)$", re.MULTILINE)
 _YES_OR_NO = {"yes": 0.5, "是": 0.5, "no": -0.5, "否": -0.5}
-_ASKED = re.compile(r"^(?:Title: |标题：)(.*)$", re.MULTILINE)
+_ASKED = re.compile(r"(?:Would they enjoy (.*)\? Answer:|这个人会喜欢“(.*)”吗？回答：)\Z")
 
 
 def judge(liking: Liking, *, label_bias: float = 0.0, name: str = "judge") -> Scripted:
@@ -45,7 +45,7 @@ def _labelled(text: str) -> dict[str, str]:
 @lru_cache(maxsize=50_000)
 def _asked(text: str) -> str:
     found = _ASKED.search(text[-1_000:])
-    return found[1] if found else ""
+    return (found[1] or found[2]) if found else ""
 
 
 @lru_cache(maxsize=50_000)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -29,28 +29,31 @@ _NORMAL, _UNKNOWN, _CONTROL, _BYTE = 1, 2, 3, 6  # the numbers of llama.cpp's to
 _ALIGNMENT = 32
 
 
-def gguf(metadata: Mapping[str, Value], shapes: Mapping[str, Shape], *, seed: int = 1) -> bytes:
-    """A GGUF file (version 3) with this metadata and F32 tensors of these shapes, drawn from the seed.
+def gguf(metadata: Mapping[str, Value], shapes: Mapping[str, Shape], *, scale: float = 1.0) -> bytes:
+    """A GGUF file (version 3) with this metadata and random F32 tensors of these shapes, the same every time.
 
-    Tensors of one dimension, norms and biases, are all 1.
+    Tensors of one dimension, norms and biases, are all 1; all others keep the size of what passes through them, times
+    the scale.
     """
-    chance = np.random.default_rng(seed)
+    chance = np.random.default_rng(1)
     head = b"GGUF" + struct.pack("<IQQ", 3, len(shapes), len(metadata))
     head += b"".join(_text(key) + _typed(value) for key, value in metadata.items())
     body = b""
     for name, shape in shapes.items():
         head += _text(name) + struct.pack(f"<I{len(shape)}QIQ", len(shape), *shape, 0, len(body))
         size = math.prod(shape)
-        weights = np.ones(size) if len(shape) == 1 else chance.normal(0, 1 / math.sqrt(shape[0]), size)
+        weights = np.ones(size) if len(shape) == 1 else chance.normal(0, 1, size) * scale / math.sqrt(shape[0])
         body += _padded(weights.astype("<f4").tobytes())
     return _padded(head) + body
 
 
 def llama(
-    *, words: Sequence[str] = WORDS, context: int = CONTEXT, more: Mapping[str, Value] | None = None, seed: int = 1
+    *, words: Sequence[str] = WORDS, context: int = CONTEXT, more: Mapping[str, Value] | None = None, scale: float = 1.0
 ) -> bytes:
-    """A decoder of Llama's kind, without a chat template. Its vocabulary spells bytes, and these words with a space
-    before them; without words, nothing but bytes.
+    """A decoder of Llama's kind, without a chat template.
+
+    Its vocabulary spells bytes, and these words with a space before them; the word "" is a space, and without words
+    there are bytes alone. Its weights are `scale` times what they should be.
     """
     vocabulary = sentencepiece(words)
     return gguf(
@@ -62,7 +65,7 @@ def llama(
             **(more or {}),
         },
         {**_ends(vocabulary), **_each(lambda _: _ATTENTION | _FEED_FORWARD)},
-        seed=seed,
+        scale=scale,
     )
 
 
@@ -177,11 +180,19 @@ def embedder() -> bytes:
     return llama(more={"llama.pooling_type": 3})
 
 
+def wordless() -> bytes:
+    """A decoder that knows how many tokens there are, and not how they are spelled."""
+    return llama(more={"tokenizer.ggml.model": "no_vocab", "llama.vocab_size": len(_tokens(sentencepiece(WORDS)))})
+
+
 KINDS: dict[str, Callable[[], bytes]] = {
     "llama": llama,
     "short": lambda: llama(context=64),
-    "tiny": lambda: llama(context=8),
+    "shortest": lambda: llama(context=8),
+    "letterless": lambda: llama(words=("",)),
     "bytes": lambda: llama(words=()),
+    "damaged": lambda: llama(scale=math.nan),
+    "wordless": wordless,
     "mamba": mamba,
     "lfm2": lfm2,
     "bert": bert,
@@ -231,13 +242,17 @@ def _common(architecture: str, context: int = CONTEXT) -> dict[str, Value]:
 
 def _ends(vocabulary: Mapping[str, Value]) -> dict[str, Shape]:
     """The first and the last tensors of a model that writes."""
-    tokens = vocabulary["tokenizer.ggml.tokens"]
-    size = len(tokens) if isinstance(tokens, list) else 0
+    size = len(_tokens(vocabulary))
     return {
         "token_embd.weight": (WIDTH, size),
         "output_norm.weight": (WIDTH,),
         "output.weight": (WIDTH, size),
     }
+
+
+def _tokens(vocabulary: Mapping[str, Value]) -> Sequence[object]:
+    tokens = vocabulary["tokenizer.ggml.tokens"]
+    return tokens if isinstance(tokens, list) else []
 
 
 def _each(layer: Callable[[int], Mapping[str, Shape]]) -> dict[str, Shape]:
@@ -254,7 +269,7 @@ def _typed(value: Value) -> bytes:
     return struct.pack("<IIQ", _ARRAY, kind, len(scalars)) + b"".join(raw for _, raw in scalars)
 
 
-def _scalar(value: bool | int | float | str) -> tuple[int, bytes]:  # noqa: FBT001
+def _scalar(value: bool | int | float | str) -> tuple[int, bytes]:
     """The number of a value's type, and its bytes."""
     if isinstance(value, bool):
         return _TRUTH, struct.pack("<?", value)

@@ -58,25 +58,27 @@ class Context:
         self.cells = cells
         self.sequences = sequences
         ubatch = options.ubatch_tokens or (UBATCH_GPU if on_gpu else UBATCH_CPU)
-        self.batch_tokens = min(max(ubatch, sequences), cells)
+        self.batch_tokens = max(min(ubatch, cells), sequences)
         self.batch_rows = int(np.clip(OUTPUT_BYTES // (4 * vocabulary), sequences, self.batch_tokens))
         self.tokens_decoded = self.rows_read = self.cells_attended = 0
         self._vocabulary = vocabulary
         self._deadline = Deadline.never()
-        self._is_late = llama_cpp.ggml_abort_callback(lambda _: self._deadline.expired)
+        self._stopped = False
+        self._is_late = llama_cpp.ggml_abort_callback(lambda _: self._stopped or self._deadline.expired)
         self._context = llama_cpp.llama_init_from_model(model, self._parameters(options, threads))
         memory = llama_cpp.llama_get_memory(self._context) if self._context else None
         if not memory:
+            self.close()
             raise ModelUnavailable(
                 f"llama.cpp could not make a context of {cells} tokens, type {options.cache_type}, for this model",
-                "Lower model.context_tokens, free memory, leave model.cache_type at f16, or choose a generative model",
+                "Lower model.context_tokens, free memory, or leave model.cache_type at f16",
             )
         self._memory = memory
         self._batch = _Batch(self.batch_tokens, sequences)
 
     def _parameters(self, options: Options, threads: int) -> llama_cpp.llama_context_params:
         parameters = llama_cpp.llama_context_default_params()
-        parameters.n_ctx = self.cells
+        parameters.n_ctx = max(self.cells, self.sequences)
         parameters.n_batch = parameters.n_ubatch = self.batch_tokens
         parameters.n_seq_max = self.sequences
         parameters.n_outputs_max = self.batch_rows
@@ -98,6 +100,10 @@ class Context:
         if self._context:
             llama_cpp.llama_free(self._context)
             self._context = None
+
+    def stop(self) -> None:
+        """Cut the decode under way short, from any thread, and refuse every later one as if it was closed."""
+        self._stopped = True
 
     def copy(self, source: int, target: int, length: int = -1) -> None:
         """Let `target` begin as the first `length` tokens of `source`, -1 for all; no cell is copied."""
@@ -134,17 +140,26 @@ class Context:
         if not wanted:
             return np.empty((0, self._vocabulary), dtype=np.float32)
         logits = llama_cpp.llama_get_logits(self._context)
-        return np.ctypeslib.as_array(logits, shape=(wanted, self._vocabulary))
+        rows = np.ctypeslib.as_array(logits, shape=(wanted, self._vocabulary))
+        if np.isnan(rows[:, 0]).any():  # where one logit of a row is no number, none is
+            raise ModelUnavailable(
+                "the model computes no numbers: its weights are damaged, or too large for its cache",
+                "Check the file with: palate models info; or set model.cache_type = f32",
+            )
+        return rows
 
     def _run(self, deadline: Deadline) -> None:
-        if not self._context:
-            raise ModelUnavailable("the model is closed", "Open it again")
-        deadline.check("the model was reading the prompt")
+        self._check(deadline)
         self._deadline = deadline
         status = llama_cpp.llama_decode(self._context, self._batch.struct)
         if status != 0:
-            deadline.check("the model was reading the prompt")
+            self._check(deadline)
             raise ModelUnavailable(f"llama.cpp refused a batch (status {status})", "Lower model.context_tokens")
+
+    def _check(self, deadline: Deadline) -> None:
+        if self._stopped or not self._context:
+            raise ModelUnavailable("the model is closed", "Open it again")
+        deadline.check("the model was reading the prompt")
 
 
 class _Batch:

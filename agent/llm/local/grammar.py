@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import json
+import re
 import weakref
+from collections.abc import Mapping
 
 import llama_cpp
 import numpy as np
@@ -15,19 +17,47 @@ from agent.errors import PromptError
 from agent.llm.local.logits import Row
 from agent.llm.local.vocabulary import Vocabulary
 
+DEEPEST = 1_000  # llama.cpp reads a grammar by recursion, and far deeper ones end the process
 LIKELIEST = 64  # tried before the whole vocabulary, which takes long
 
+_ESCAPED = re.compile(r"\\(?!u(?!d[89a-f]|00[01]))")  # in JSON: an escape, save one of a character that needs none
 _CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 
 
 def gbnf_of(schema: dict[str, object]) -> str:
     """The grammar, in llama.cpp's notation, of the JSON texts that a JSON schema allows. Raises PromptError."""
     try:
-        return str(json_schema_to_gbnf(json.dumps(schema)))
+        text = json.dumps(schema)
+        _check_literals(schema)
+        gbnf = str(json_schema_to_gbnf(text))
     except (KeyError, ValueError, TypeError, AttributeError, AssertionError, RecursionError) as error:
         raise PromptError(
             f"the JSON schema cannot be followed by this model: {error!r}", "Use plain types, enums and lists"
         ) from error
+    depth = _depth(gbnf)
+    if depth > DEEPEST:
+        raise PromptError(f"the grammar of the JSON schema is nested {depth:,} deep", "Lower maxLength and maxItems")
+    return gbnf
+
+
+def _check_literals(schema: object) -> None:
+    """Raises ValueError for a text to be written as it stands that the conversion would spell wrongly."""
+    if isinstance(schema, Mapping):
+        literal = [list(schema.get("properties", {})), schema.get("enum"), schema.get("const")]
+        if _ESCAPED.search(json.dumps(literal)):
+            raise ValueError(f"a quote, a backslash, a control character or an emoji in {literal!r:.200}")
+        for value in schema.values():
+            _check_literals(value)
+    elif isinstance(schema, list | tuple):
+        for value in schema:
+            _check_literals(value)
+
+
+def _depth(gbnf: str) -> int:
+    """How deep the parentheses of a grammar are nested, those in its texts included."""
+    codes = np.frombuffer(gbnf.encode(), dtype=np.uint8)
+    steps = (codes == ord("(")).astype(np.int64) - (codes == ord(")"))
+    return int(steps.cumsum().max(initial=0))
 
 
 class Grammar:
@@ -45,9 +75,9 @@ class Grammar:
 
         Where one of the likeliest tokens may, the less likely ones may be left out, too.
         """
-        likeliest = np.argpartition(logits, -LIKELIEST)[-LIKELIEST:]
         found = np.full_like(logits, -np.inf)
-        for tokens in (likeliest, np.arange(len(logits))):
+        most = min(LIKELIEST, len(logits))
+        for tokens in (np.argpartition(logits, -most)[-most:], np.arange(len(logits))):
             found[tokens] = self._checked(tokens, logits)
             if np.isfinite(found).any():
                 break

@@ -53,7 +53,8 @@ class Llama:
         self.options = options
         self.threads = options.threads or available_cores()
         self._lock = threading.RLock()  # held where the model or its vocabulary is used outside the worker
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="llama")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="llama", initializer=self._begin)
+        self._worker_thread: int | None = None
         self._loaded: Loaded | None = load(path, options)
         self._vocabulary = Vocabulary(self._loaded.pointer)
         heard = listen()
@@ -122,7 +123,7 @@ class Llama:
         """See `Model.score`."""
         if not continuations:
             return []
-        head, texts = self._tokenised(prefix, continuations)
+        head, texts = self._tokenised(prefix, continuations, deadline)
         return self._call(lambda: self._decoder.score(head, texts, deadline), deadline)
 
     def choose(
@@ -131,7 +132,7 @@ class Llama:
         """See `Model.choose`."""
         if not suffixes:
             return []
-        head, tails = self._tokenised(prefix, suffixes)
+        head, tails = self._tokenised(prefix, suffixes, deadline)
         with self._reading():
             tokens = self._vocabulary.options(options)
         return self._call(lambda: self._decoder.choose(head, tails, tokens, deadline), deadline)
@@ -142,7 +143,7 @@ class Llama:
         """See `Model.arrange`. The model writes the labels as given, with a comma between them."""
         if not suffixes or not labels:
             return [()] * len(suffixes)
-        head, tails = self._tokenised(prefix, suffixes)
+        head, tails = self._tokenised(prefix, suffixes, deadline)
         with self._reading():
             tokens = [option[0] for option in self._vocabulary.options([[label] for label in labels])]
             separator = self._vocabulary.tokenise(SEPARATOR)
@@ -168,7 +169,7 @@ class Llama:
             raise PromptError(f"a text of at most {max_tokens} tokens was asked for", "Ask for at least 1")
         if not suffixes:
             return []
-        head, tails = self._tokenised(prefix, suffixes)
+        head, tails = self._tokenised(prefix, suffixes, deadline)
         gbnf = gbnf_of(schema) if schema is not None else None
         with self._reading():
             writers = [
@@ -200,18 +201,28 @@ class Llama:
             return self._vocabulary.piece(token)
 
     def close(self) -> None:
-        """Free the model. Calling it twice is harmless."""
+        """Free the model; a call under way in another thread ends with ModelUnavailable. Twice is harmless."""
+        self._refuse_listener()
         with self._lock:
             loaded, self._loaded = self._loaded, None
         if loaded:
+            self._context.stop()
             self._worker.submit(self._decoder.close).result()
             self._worker.shutdown()
             with self._lock:
                 loaded.free()
 
-    def _tokenised(self, prefix: str, texts: Sequence[str]) -> tuple[list[int], list[list[int]]]:
+    def _begin(self) -> None:
+        self._worker_thread = threading.get_ident()
+
+    def _tokenised(self, prefix: str, texts: Sequence[str], deadline: Deadline) -> tuple[list[int], list[list[int]]]:
+        most, found = self._context.cells, []
         with self._reading():
-            return self._vocabulary.tokenise(prefix, begin=True), [self._vocabulary.tokenise(text) for text in texts]
+            head = self._vocabulary.tokenise(prefix, begin=True, most=most)
+            for text in texts:
+                deadline.check("reading the texts")
+                found.append(self._vocabulary.tokenise(text, most=most))
+        return head, found
 
     @contextmanager
     def _reading(self) -> Iterator[Loaded]:
@@ -221,7 +232,15 @@ class Llama:
                 raise ModelUnavailable(f"the model {self.name} is closed", "Open it again")
             yield self._loaded
 
+    def _refuse_listener(self) -> None:
+        """The worker cannot wait for itself."""
+        if threading.get_ident() == self._worker_thread:
+            raise ModelUnavailable(
+                f"the model {self.name} is writing to this listener", "Call it when the text is done"
+            )
+
     def _call(self, work: Callable[[], T], deadline: Deadline) -> T:
+        self._refuse_listener()
         with self._reading():
             future = self._worker.submit(work)
         try:

@@ -67,10 +67,21 @@ def _unfit(model: ctypes.c_void_p) -> tuple[str, str] | None:
     """What the model is that makes it unfit, and what to do; None where it will do."""
     if llama_cpp.llama_model_is_recurrent(model) or llama_cpp.llama_model_is_hybrid(model):
         return "is a recurrent model, whose state cannot be shared by texts", "Choose a model with plain attention"
+    architecture = _said(model, "general.architecture")
+    if _said(model, f"{architecture}.pooling_type") not in ("", "0"):
+        return "is an embedding or reranking model, and cannot go on with a text", "Choose a generative model"
     no_words = llama_cpp.llama_vocab_type(llama_cpp.llama_model_get_vocab(model)) == llama_cpp.LLAMA_VOCAB_TYPE_NONE
-    if no_words or llama_cpp.llama_model_has_encoder(model) or not llama_cpp.llama_model_has_decoder(model):
-        return "cannot go on with a text", "Choose a generative model"
+    both_ways = _said(model, f"{architecture}.attention.causal") == "false"
+    if no_words or both_ways or llama_cpp.llama_model_has_encoder(model):
+        return f"is a model of the kind {architecture}, which cannot go on with a text", "Choose a generative model"
     return None
+
+
+def _said(model: ctypes.c_void_p, key: str) -> str:
+    """What the file's metadata says under a key; empty where it says nothing."""
+    value = ctypes.create_string_buffer(256)
+    found = llama_cpp.llama_model_meta_val_str(model, key.encode(), value, len(value)) >= 0
+    return value.value.decode("utf-8", "replace") if found else ""
 
 
 def _warn(options: Options, loaded: Loaded, gpu: bool) -> None:

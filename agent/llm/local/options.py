@@ -5,9 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from agent.errors import ConfigError
+
 SplitMode = Literal["none", "layer", "row"]
 CacheType = Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"]
 Switch = Literal["auto", "on", "off"]
+
+_LIMITS = {  # beyond these llama.cpp wraps around, or ends the process
+    "n_gpu_layers": (-1, 2**31 - 1),
+    "main_gpu": (0, 63),
+    "context_tokens": (1, 1 << 20),
+    "ubatch_tokens": (1, 1 << 20),
+    "threads": (1, 512),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +28,8 @@ class Options:
     `main_gpu`. `context_tokens`: cells of the key-value cache, for all kept prefixes and the batch in flight together.
     `cache_type`: what a key or value in it is kept as; quantised ones need flash attention. `ubatch_tokens`: tokens
     that go through the layers at once, by default 512 on a processor, 2,048 on a GPU. `threads`: by default the cores
-    this process may use.
+    this process may use. Raises ConfigError for a number out of its range, and for a quantised cache without flash
+    attention.
     """
 
     n_gpu_layers: int = -1
@@ -29,3 +40,14 @@ class Options:
     ubatch_tokens: int | None = None
     flash_attention: Switch = "auto"
     threads: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, (least, most) in _LIMITS.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ConfigError(f"model.{name} is {value}", f"Choose {least} to {most}")
+        if self.flash_attention == "off" and self.cache_type not in ("f32", "f16", "bf16"):
+            raise ConfigError(
+                f"model.cache_type = {self.cache_type} needs flash attention, which is off",
+                "Set model.flash_attention = auto, or model.cache_type = f16",
+            )

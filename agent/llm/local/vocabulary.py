@@ -11,6 +11,7 @@ import llama_cpp
 from agent.errors import PromptError
 
 _CONTROL = 1 << 3  # LLAMA_TOKEN_ATTR_CONTROL
+_MARK = "\n"  # no token reaches over it from a text to what stands before
 
 
 class Vocabulary:
@@ -27,26 +28,52 @@ class Vocabulary:
         texts = (llama_cpp.llama_vocab_get_text(self.pointer, t).decode("utf-8", "replace") for t in control)
         return tuple(sorted({text for text in texts if text}))
 
-    def tokenise(self, text: str, *, begin: bool = False) -> list[int]:
+    def tokenise(self, text: str, *, begin: bool = False, most: int | None = None) -> list[int]:
         """The tokens of a text; control-token spellings in it are read as plain text.
 
-        `begin` puts the tokens first that the model expects at a beginning. Raises PromptError for a text too long.
+        `begin` puts the tokens first that the model expects at a beginning; without it a text goes on from another, and
+        gets no space of its own. Raises PromptError for a text too long, of which only the beginning is read where that
+        alone takes twice as many tokens as `most`.
         """
+        if most is not None and len(text) > 16 * most and len(self.tokenise(text[: 16 * most])) > 2 * most:
+            raise PromptError(
+                f"a text of {len(text):,} characters takes more tokens than the context holds, {most}",
+                "Shorten the history or the item text, or raise model.context_tokens",
+            )
+        mark = () if begin else self._mark
+        tokens = self._tokens(_MARK + text if mark else text, begin=begin)
+        return tokens[len(mark) :]
+
+    @cached_property
+    def _mark(self) -> Sequence[int]:
+        """The tokens of a mark that a text is put behind, where the vocabulary puts a space before all it reads."""
+        tokens = self._tokens("a", begin=False)
+        return self._tokens(_MARK, begin=False) if (self.piece(tokens[0]) or b"").startswith(b" ") else ()
+
+    def _tokens(self, text: str, *, begin: bool) -> list[int]:
         raw = text.encode("utf-8", "replace")
         room = len(raw) + 8
-        tokens = (llama_cpp.llama_token * room)()
-        n = llama_cpp.llama_tokenize(self.pointer, raw, len(raw), tokens, room, begin, False)
-        if n < 0:
-            raise PromptError(f"a text of {len(raw):,} bytes could not be tokenised", "Shorten it")
-        return [int(token) for token in tokens[:n]]
+        while True:
+            tokens = (llama_cpp.llama_token * room)()
+            n = llama_cpp.llama_tokenize(self.pointer, raw, len(raw), tokens, room, begin, False)
+            if n >= 0:
+                found: list[int] = tokens[:n]
+                return found
+            if -n <= room:
+                raise PromptError(f"a text of {len(raw):,} bytes could not be tokenised", "Shorten it")
+            room = -n
 
     def piece(self, token: int) -> bytes | None:
         """The bytes a token stands for; None for a token that ends the text."""
         if llama_cpp.llama_vocab_is_eog(self.pointer, token):
             return None
-        buffer = ctypes.create_string_buffer(512)
-        n = llama_cpp.llama_token_to_piece(self.pointer, token, buffer, len(buffer), 0, False)
-        return buffer.raw[: max(n, 0)]
+        room = 512
+        while True:
+            buffer = ctypes.create_string_buffer(room)
+            n = llama_cpp.llama_token_to_piece(self.pointer, token, buffer, room, 0, False)
+            if n >= -room:
+                return buffer.raw[: max(n, 0)]
+            room = -n
 
     def alone(self, text: str) -> int | None:
         """The one token that a text is; None where it is several."""

@@ -38,7 +38,7 @@ class Text:
         self.finish_reason: Literal["stop", "length", "cancelled"] = "length"
         self._vocabulary = vocabulary
         self._max_tokens = max_tokens
-        self._stop = [s.encode() for s in stop if s]
+        self._stop = [s.encode("utf-8", "surrogatepass") for s in stop if s]
         self._sampling = sampling
         self._chance = np.random.default_rng(sampling.seed)
         self._grammar = grammar
