@@ -46,6 +46,11 @@ SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of th
 OutputOption = Annotated[
     Path | None, typer.Option("--output", metavar="FILE", help="Write the weights to this TOML file.")
 ]
+FolderOption = Annotated[Path, typer.Option("--output", metavar="DIR", help="The new folder.")]
+CandidatesOption = Annotated[
+    int, typer.Option("--candidates", min=2, max=1_000, metavar="N", help="A case's candidates.")
+]
+HistoryOption = Annotated[int, typer.Option("--history", min=1, max=1_000, metavar="N", help="A case's newest events.")]
 
 DEFAULT_SEED = 20_260_101
 
@@ -85,6 +90,20 @@ def commands_with(open_ranker: Opener) -> typer.Typer:
         """Fit the blend's weights on a data set, and report them on cases that they were not fitted on."""
         settings = _settings(ctx, model)
         _fit(open_ranker, settings, folder, output, limit, seed, as_json)
+
+    @app.command("sample")
+    def sample(
+        folder: DataOption,
+        output: FolderOption,
+        candidates: CandidatesOption = 20,
+        history: HistoryOption = 10,
+        seed: SeedOption = DEFAULT_SEED,
+    ) -> None:
+        """Make ranking cases out of events: what each person went on to like, among items drawn at random."""
+        from eval.sampling import sample as write_sample
+
+        n = write_sample(folder, output, candidates=candidates, history=history, seed=seed)
+        render.note(f"{render.count(n, 'case')} of {candidates} candidates written to {output}")
 
     app.command("speed")(speed)
     return app

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from agent.deadline import Deadline
+from agent.llm.base import Model
 from agent.rerank.base import Ranking
 from agent.rerank.blend import zscores
 from agent.rerank.combined import Cascaded, Summed, places
@@ -43,6 +44,10 @@ class TestCascaded(RerankContract):
 
 class TestCascadeOfSums(RerankContract):
     strategy = "likelihood+pointwise>first-token>setwise"
+
+    @pytest.fixture
+    def any_model(self) -> Model:
+        return self.model()
 
 
 def test_a_sum_is_of_weighted_z_scores() -> None:

@@ -37,7 +37,8 @@ ROOMS = {  # a room -> what of ours it may import, besides the ground floor and 
     "prompts": set(),
 }
 PURE = ["agent/profile", "agent/recall/fuse.py", "agent/recall/queries.py", "agent/recall/signals.py",
-        "agent/rerank/blend.py", "agent/rerank/reply.py", "eval/metrics.py"]  # fmt: skip
+        "agent/rerank/blend.py", "agent/rerank/reply.py", "agent/rerank/presentations.py", "agent/rerank/slots.py",
+        "agent/rerank/windows.py", "agent/rerank/expression.py", "eval/metrics.py"]  # fmt: skip
 IMPURE = {"time", "random", "os", "pathlib", "socket", "subprocess", "sqlite3"}
 
 

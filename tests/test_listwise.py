@@ -15,12 +15,14 @@ from hypothesis import strategies as st
 import prompts
 from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelReplyInvalid, ModelTimeout, ModelUnavailable, PalateError, PromptError
+from agent.llm.base import Model
 from agent.llm.remote.endpoint import Endpoint
 from agent.llm.scripted import Scripted
 from agent.rerank.base import Ranking, Reranker
 from agent.rerank.listwise import Listwise, order_schema
 from agent.rerank.windows import scores_of, windows
 from agent.types import Item
+from tests.rerank_contract import RerankContract, by_length
 from tests.support.faulty_server import Answer, FaultyServer, drips, hangs, http, ok, resets, says, status
 
 NEVER = Deadline.never()
@@ -58,6 +60,26 @@ def sorting(key: Callable[[int], float]) -> Scripted:
         return json.dumps({"order": labels})
 
     return Scripted(reply)
+
+
+class TestListwise(RerankContract):
+    strategy = "listwise"
+    label_bias = 0.0  # a reply that goes by the labels alone tells nothing else
+    twins_differ_by = 1.0
+
+    @pytest.fixture
+    def any_model(self) -> Model:
+        return self.model()
+
+    def model(self, liking: Callable[[str], float] = by_length, *, label_bias: float = 0.0) -> Scripted:
+        def reply(_prefix: str, suffix: str) -> str:
+            lines = re.findall(r"^\[(\d+)\] (.*)$", suffix, re.MULTILINE)
+            return " > ".join(f"[{label}]" for label, line in sorted(lines, key=lambda row: (-liking(row[1]), row[1])))
+
+        return Scripted(reply)
+
+    def failing(self, error: PalateError) -> Scripted:
+        return Scripted(lambda _prefix, _suffix: error)
 
 
 # ---- one prompt ------------------------------------------------------------------------------------------------------

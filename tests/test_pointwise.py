@@ -42,8 +42,8 @@ def test_one_call_asks_about_everyone_and_what_nobody_is_asked_is_kept() -> None
     assert [call.kind for call in model.calls] == ["choose", "choose"]
     assert "Halloween" not in model.calls[1].prefix
     again = ranker.rank(HISTORY, [*CANDIDATES, *HISTORY], "now", NEVER)
-    assert [len(call.texts) for call in model.calls] == [5, 5, 7, 2]
-    assert again.scores[:5] == pytest.approx(first.scores)
+    assert [len(call.texts) for call in model.calls] == [4, 4, 6, 2]
+    assert again.scores[:4] == pytest.approx(first.scores)
 
 
 def test_what_the_model_sees() -> None:

@@ -18,7 +18,7 @@ from agent.llm.local.llama import Llama
 from agent.llm.local.options import Options
 from agent.llm.scripted import Scripted
 from agent.rerank.expression import STRATEGIES, Cascade, Named, Sum, parse
-from agent.rerank.strategies import NEEDS, Workshop
+from agent.rerank.strategies import AUTOMATIC, NEEDS, Workshop
 from agent.settings import load_settings
 from agent.types import Item
 from tests.rerank_contract import CANDIDATES, HISTORY, many
@@ -117,7 +117,7 @@ def test_every_name_is_known_to_both() -> None:
 @pytest.mark.parametrize(
     ("abilities", "chosen"),
     [
-        (("score", "choose", "arrange", "continue"), "likelihood"),
+        (("score", "choose", "arrange", "continue"), AUTOMATIC[0]),
         (("chat", "choose"), "listwise"),
         (("arrange",), "listwise"),
         (("choose",), "pointwise"),
@@ -132,8 +132,12 @@ def test_auto_takes_the_first_that_works(abilities: tuple[Ability, ...], chosen:
     ("abilities", "wanted", "told"),
     [
         (("chat",), "likelihood", "mute cannot do the strategy 'likelihood'. Set rerank.strategy = 'listwise'"),
-        (("score",), "listwise", "mute cannot do the strategy 'listwise'. Set rerank.strategy = 'likelihood'"),
-        (("score",), "likelihood>pairwise", "cannot do the strategy 'pairwise'. Set rerank.strategy = 'likelihood'"),
+        (("score",), "listwise", f"mute cannot do the strategy 'listwise'. Set rerank.strategy = '{AUTOMATIC[0]}'"),
+        (
+            ("score",),
+            "likelihood>pairwise",
+            f"cannot do the strategy 'pairwise'. Set rerank.strategy = '{AUTOMATIC[0]}'",
+        ),
         (("continue",), "auto", "mute cannot do the strategy 'likelihood'. Choose another model"),
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 from agent.deadline import Deadline
 from agent.rerank.base import Ranking, Reranker
@@ -20,7 +21,8 @@ BEST = 10  # how many a cascade hands on
 class Summed:
     """The weighted sum of the parts' z-scored scores. `name` is how it is written, such as `0.7*likelihood+pointwise`.
 
-    `counts` and `extras` are the parts', each as `part.what`.
+    Parts without a weight in it are all told apart in the ranking's `parts`: whoever blends may weigh each as it was
+    fitted. `counts` and `extras` are the parts', each as `part.what`.
     """
 
     def __init__(self, name: str, parts: Sequence[tuple[float, Reranker]]) -> None:
@@ -35,7 +37,10 @@ class Summed:
         signals = {str(n): ranking.scores for n, ranking in enumerate(rankings)}
         weights = {str(n): weight for n, (weight, _) in enumerate(self._parts)}
         scores = tuple(float(score) for score in blend(signals, weights))
-        return _merged(scores, [(part.name, ranking) for (_, part), ranking in zip(self._parts, rankings, strict=True)])
+        named = [(part.name, ranking) for (_, part), ranking in zip(self._parts, rankings, strict=True)]
+        apart = {name: ranking.scores for name, ranking in named}
+        to_be_weighed = len(apart) == len(named) and set(weights.values()) == {1.0}
+        return replace(_merged(scores, named), parts=apart if to_be_weighed else {})
 
 
 class Cascaded:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from agent.errors import ConfigError
 
-STRATEGIES = ("auto", "likelihood", "pointwise", "listwise", "first-token", "pairwise", "setwise")
+STRATEGIES = ("auto", "likelihood", "renown", "pointwise", "listwise", "first-token", "pairwise", "setwise")
 MAX_CHARS = 200
 
 _WORD = re.compile(r"\s*(?P<word>[+>*]|[^\s+>*]+)")
@@ -73,6 +73,7 @@ class _Reader:
         self._next = 0
 
     def whole(self) -> Expression:
+        """All of it as one expression."""
         found: Expression = self._sum()
         while self._took(">"):
             found = Cascade(found, self._sum())

@@ -63,7 +63,7 @@ class Likelihood(Prompted):
         """The log-probability of each line after the prefix without history or wish, from the cache if it is there."""
         prefix = self._prefix([], None)
 
-        def ask(missing: list[str]) -> list[float]:
+        def _ask(missing: list[str]) -> list[float]:
             return [score.logprob for score in self._model.score(prefix, missing, deadline)]
 
-        return Baseline(self._cache, "unconditional", self._model.fingerprint, prefix).scores(lines, ask)
+        return Baseline(self._cache, "unconditional", self._model.fingerprint, prefix).scores(lines, _ask)

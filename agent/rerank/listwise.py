@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 from agent.deadline import Deadline
-from agent.errors import ConfigError, ModelError, PromptError
+from agent.errors import ConfigError, ModelError, PalateError, PromptError
 from agent.llm.base import Model
 from agent.rerank.base import Ranking
+from agent.rerank.prompted import degradation
 from agent.rerank.reply import Parsed, permutation_from
 from agent.rerank.windows import scores_of, windows
 from agent.types import Degradation, Item
@@ -115,8 +116,8 @@ class Listwise:
         named, asked = sum(p.named for p in poor), sum(len(p.order) for p in poor)
         return f"{self._model.name} named {named} of the {asked} candidates it was to rank; the rest keep their order"
 
-    def _no_opinion(self, n: int, error: Exception, counts: Counter[str]) -> Ranking:
-        return self._ranking(range(n), (), counts, str(error))
+    def _no_opinion(self, n: int, error: PalateError, counts: Counter[str]) -> Ranking:
+        return self._ranking(range(n), (), counts, degradation(error, self._prompt).reason)
 
     def _ranking(
         self, order: Sequence[int], placed: Collection[int], counts: Counter[str], reason: str = ""

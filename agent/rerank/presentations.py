@@ -17,12 +17,12 @@ def shuffled(ids: Sequence[str], *salt: object) -> list[int]:
     """The indices of the ids in an order that looks random and depends on ids and salt alone."""
     start = hashlib.blake2b("|".join(map(str, salt)).encode(), digest_size=8)
 
-    def drawn(n: int) -> tuple[bytes, str]:
+    def _drawn(n: int) -> tuple[bytes, str]:
         lot = start.copy()
         lot.update(f"|{ids[n]}".encode())
         return lot.digest(), ids[n]
 
-    return sorted(range(len(ids)), key=drawn)
+    return sorted(range(len(ids)), key=_drawn)
 
 
 def windows_of(ids: Sequence[str], size: int, times: int, seed: int) -> list[Block]:

@@ -18,17 +18,19 @@ from agent.rerank.likelihood import Likelihood
 from agent.rerank.listwise import Listwise
 from agent.rerank.pairwise import Pairwise
 from agent.rerank.pointwise import Pointwise
+from agent.rerank.renown import Renown
 from agent.rerank.setwise import Setwise
 
 NEEDS: dict[str, tuple[Ability, ...]] = {  # any one of these abilities will do, the first that is there is used
     "likelihood": ("score",),
+    "renown": ("score",),
     "pointwise": ("choose",),
     "listwise": ("chat", "arrange"),
     "first-token": ("choose",),
     "pairwise": ("choose",),
     "setwise": ("choose",),
 }
-AUTOMATIC = ("likelihood", "listwise", "pointwise")  # the first that the model can do
+AUTOMATIC = ("likelihood+renown", "listwise", "pointwise")  # the first that the model can do
 
 _BY_LABELS: dict[str, Callable[..., Reranker]] = {
     "first-token": FirstToken,
@@ -57,7 +59,7 @@ class Workshop:
     def _made(self, wanted: Expression) -> Reranker:
         match wanted:
             case Named(name):
-                return self._one(self._automatic() if name == "auto" else name)
+                return self._made(parse(self._automatic())) if name == "auto" else self._one(name)
             case Sum(terms):
                 parts = [(weight, self._made(term)) for weight, term in terms]
                 return Summed(str(wanted), parts)
@@ -65,7 +67,7 @@ class Workshop:
                 return Cascaded(str(wanted), self._made(first), self._made(then))
 
     def _automatic(self) -> str:
-        possible = (name for name in AUTOMATIC if self._able(name))
+        possible = (one for one in AUTOMATIC if all(self._able(name) for name in one.split("+")))
         return next(possible, AUTOMATIC[0])
 
     def _able(self, name: str) -> bool:
@@ -78,6 +80,8 @@ class Workshop:
             raise ConfigError(f"{self.model.name} cannot do the strategy {name!r}", hint)
         if name == "likelihood":
             return Likelihood(self.model, self._prompt(name), self.cache, noun=self.noun)
+        if name == "renown":
+            return Renown(self.model, self._prompt(name), self.cache, noun=self.noun)
         if name == "pointwise":
             return Pointwise(self.model, self._prompt(name), self.cache, noun=self.noun)
         if name == "listwise" and "chat" in self.model.abilities:

@@ -39,7 +39,7 @@ def judge(liking: Liking, *, label_bias: float = 0.0, name: str = "judge") -> Sc
 
 @lru_cache(maxsize=50_000)
 def _labelled(text: str) -> dict[str, str]:
-    return dict(_LABELLED.findall(text))
+    return dict(_LABELLED.findall(_without_examples(text)))
 
 
 @lru_cache(maxsize=50_000)
@@ -50,4 +50,9 @@ def _asked(text: str) -> str:
 
 @lru_cache(maxsize=50_000)
 def _is_known(text: str) -> bool:
-    return bool(re.search("^- .|ask for: .|要求：|想要：", text, re.MULTILINE))
+    return bool(re.search("^- .|ask for: .|要求：|想要：", _without_examples(text), re.MULTILINE))
+
+
+def _without_examples(text: str) -> str:
+    """The last paragraph: those before it are about other people."""
+    return text.rpartition("\n\n")[2]
