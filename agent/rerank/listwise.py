@@ -14,13 +14,13 @@ from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelError, PalateError, PromptError
 from agent.llm.base import Model
 from agent.rerank.base import Ranking
-from agent.rerank.prompted import degradation
+from agent.rerank.prompted import degradation, recent
 from agent.rerank.reply import Parsed, permutation_from
 from agent.rerank.windows import scores_of, windows
 from agent.types import Degradation, Item
 from prompts import Prompt
 
-HISTORY = 20  # the newest items of the history that the prompt shows
+HISTORY = 20  # the newest items of the history that the prompt shows, at least
 WINDOW = 30
 STRIDE = 15
 SMALLEST_WINDOW = 6  # a prompt that is too long is halved down to this many candidates
@@ -80,7 +80,7 @@ class Listwise:
         window: int,
         counts: Counter[str],
     ) -> Ranking:
-        prefix = self._prompt.prefix(noun=self._noun, history=history[-HISTORY:], wish=(wish or "").strip())
+        prefix = self._prompt.prefix(noun=self._noun, history=recent(history, HISTORY), wish=(wish or "").strip())
         order = list(range(len(candidates)))
         placed: set[int] = set()
         poor: list[Parsed] = []

@@ -13,7 +13,8 @@ from agent.rerank.base import Ranking
 from agent.types import Degradation, Item
 from prompts import Prompt
 
-HISTORY = 10  # the newest items of the history that a prompt shows
+HISTORY = 10  # the newest items of the history that a prompt shows, at least
+STEP = 5  # how many more there may be before the oldest shown are left out, all at once
 
 Group = tuple[object, ...]
 
@@ -55,7 +56,7 @@ class Prompted(ABC):
             asked, places = distinct(candidates)
             if len(asked) < 2:
                 return undecided
-            opinion = self._opinion(self._prefix(history[-HISTORY:], wish), asked, deadline)
+            opinion = self._opinion(self._prefix(recent(history), wish), asked, deadline)
         except (ModelError, PromptError) as error:
             return Ranking(undecided.scores, degraded=(degradation(error, self._prompt),), prompts=prompts)
         scores = tuple(opinion.scores[place] for place in places)
@@ -75,6 +76,16 @@ class Prompted(ABC):
 
     def _prefix(self, history: Sequence[Item], wish: str | None) -> str:
         return self._prompt.prefix(noun=self._noun, history=history, wish=wish)
+
+
+def recent(history: Sequence[Item], least: int = HISTORY) -> Sequence[Item]:
+    """The newest of a history, in its order: all where they are few, else `least` or up to four more.
+
+    The oldest one shown changes only with every fifth item that is added. Until then a prompt goes on as the one before
+    it did, so that a model that keeps prompts reads but the new item.
+    """
+    left_out = max(0, len(history) - least) // STEP * STEP
+    return history[left_out:]
 
 
 def distinct(candidates: Sequence[Item]) -> tuple[list[Item], list[int]]:

@@ -18,8 +18,9 @@ SHIPPED = Path(__file__).with_name("weights.toml")
 class Weights(BaseModel):
     """`prior` weighs the signals known without a model; `blend` weighs that prior and each reranker's scores.
 
-    `other` in `blend` weighs a strategy that has no weight of its own there. All weights apply to z-scores over the candidates of one slate (see `agent.rerank.blend`). `fitted` says on which
-    cases, how, and with what result; it is a record and changes nothing.
+    `other` in `blend` weighs a strategy that has no weight of its own there. All weights apply to z-scores over the
+    candidates of one slate (see `agent.rerank.blend`). `fitted` says on which cases, how, and with what result; it is
+    a record and changes nothing.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
