@@ -34,6 +34,16 @@ class Task:
     needs: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Fit:
+    """How a fit is made: on how many cases, in which halves, and how close to `around`, the weights in a file."""
+
+    limit: int | None
+    seed: int
+    l2: float
+    around: Path | None
+
+
 TASKS = {task.name: task for task in (Task("rank", "put given candidates in order", ("history", "candidates")),)}
 
 DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder with items.jsonl and cases.jsonl.")]
@@ -45,6 +55,12 @@ ModelOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the random baseline and of the folds.")]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", metavar="FILE", help="Write the weights to this TOML file.")
+]
+PrecisionOption = Annotated[
+    float, typer.Option("--l2", min=0, metavar="X", help="How strongly weights are held to 0, or to --around.")
+]
+AroundOption = Annotated[
+    Path | None, typer.Option("--around", metavar="FILE", help="Stay close to these weights, fitted on other data.")
 ]
 FolderOption = Annotated[Path, typer.Option("--output", metavar="DIR", help="The new folder.")]
 CandidatesOption = Annotated[
@@ -85,11 +101,13 @@ def commands_with(open_ranker: Opener) -> typer.Typer:
         limit: LimitOption = None,
         model: ModelOption = None,
         seed: SeedOption = DEFAULT_SEED,
+        l2: PrecisionOption = 1.0,
+        around: AroundOption = None,
         as_json: JsonOption = False,
     ) -> None:
         """Fit the blend's weights on a data set, and report them on cases that they were not fitted on."""
         settings = _settings(ctx, model)
-        _fit(open_ranker, settings, folder, output, limit, seed, as_json)
+        _fit(open_ranker, settings, folder, output, Fit(limit, seed, l2, around), as_json)
 
     @app.command("sample")
     def sample(
@@ -170,21 +188,22 @@ def _fit(
     settings: Settings,
     folder: Path,
     output: Path | None,
-    limit: int | None,
-    seed: int,
+    wanted: Fit,
     as_json: bool,
 ) -> None:
+    from agent.rerank.weights import load_weights
     from eval import drawing, fitting, runs, weights
 
     if output is not None:
         weights.writable(output)
+    around = load_weights(wanted.around) if wanted.around else None
     dataset = _open(folder, TASKS["rank"])
-    n = min(dataset.n_cases, limit or dataset.n_cases)
+    n = min(dataset.n_cases, wanted.limit or dataset.n_cases)
     with open_ranker(dataset.items, settings, _meter, render.told) as opened, _meter("Reading signals") as show:
         choices, run = runs.run_choices(
-            dataset.cases(limit), dataset.items, opened.ranker, progress=lambda done: show(done, n)
+            dataset.cases(wanted.limit), dataset.items, opened.ranker, progress=lambda done: show(done, n)
         )
-    report = fitting.report(choices, run, dataset, opened, seed=seed)
+    report = fitting.report(choices, run, dataset, opened, seed=wanted.seed, l2=wanted.l2, around=around)
     if output is not None:
         weights.write_weights(output, report.tables)
         render.note(f"weights written to {output}")

@@ -48,6 +48,9 @@ class Pair:
     blend: Mapping[str, float]
 
 
+NOWHERE = Pair({}, {})  # around 0
+
+
 @dataclass(frozen=True)
 class Fitted:
     """Weights, and how they do on the `n` cases they were fitted on, as mean ndcg@10 from `start` over prior to blend.
@@ -73,19 +76,23 @@ class TwoFold:
     orders: Mapping[str, Order]
 
 
-def conditional_logit(signals: Sequence[Array], hits: Sequence[NDArray[np.bool_]], l2: float = L2) -> Array:
-    """The weights that make the hits most likely, under a Gaussian prior of precision `l2` around 0.
+def conditional_logit(
+    signals: Sequence[Array], hits: Sequence[NDArray[np.bool_]], l2: float = L2, centre: Array | None = None
+) -> Array:
+    """The weights that make the hits most likely, under a Gaussian prior of precision `l2` around `centre`, or 0.
 
     One array of shape (candidates, signals) and one of shape (candidates,) a case; signals are used as given. A case
-    without a hit says nothing; one with several hits counts them alike, and in sum as one. No usable case gives zeros.
+    without a hit says nothing; one with several hits counts them alike, and in sum as one. No usable case gives the
+    centre.
     Raises ValueError when the shapes disagree.
     """
     if len(signals) != len(hits) or any(len(s) != len(h) for s, h in zip(signals, hits, strict=True)):
         raise ValueError("each case needs one row of signals and one hit mark a candidate")
     n_signals = signals[0].shape[1] if signals else 0
+    around = np.zeros(n_signals) if centre is None else centre
     usable = [n for n, hit in enumerate(hits) if hit.any()]
     if not usable or not n_signals:
-        return np.zeros(n_signals)
+        return around
     rows, share, real = _stacked([signals[n] for n in usable], [hits[n] for n in usable])
 
     def loss(weights: Array) -> tuple[float, Array]:
@@ -94,9 +101,10 @@ def conditional_logit(signals: Sequence[Array], hits: Sequence[NDArray[np.bool_]
         chances = special.log_softmax(np.where(real, utilities, -np.inf), axis=1)
         told = np.where(real, chances, 0.0)
         slope = np.einsum("ncs,nc->s", rows, np.exp(chances) - share)
-        return float(0.5 * l2 * weights @ weights - (share * told).sum()), l2 * weights + slope
+        off = weights - around
+        return float(0.5 * l2 * off @ off - (share * told).sum()), l2 * off + slope
 
-    found = optimize.minimize(loss, np.zeros(n_signals), jac=True, method="L-BFGS-B")
+    found = optimize.minimize(loss, around, jac=True, method="L-BFGS-B")
     return np.asarray(found.x, dtype=np.float64)
 
 
@@ -109,8 +117,10 @@ def _stacked(signals: Sequence[Array], hits: Sequence[NDArray[np.bool_]]) -> tup
     return rows, share, real
 
 
-def fit(choices: Sequence[Choice], start: Mapping[str, float], l2: float = L2) -> Fitted:
+def fit(choices: Sequence[Choice], start: Mapping[str, float], l2: float = L2, around: Pair = NOWHERE) -> Fitted:
     """Prior and blend weights for these cases. A stage that does worse on them than what it builds on is not used.
+
+    `around` are weights, such as those of a fit on other data, that few cases stay close to (see `conditional_logit`).
 
     The prior builds on the weights `start` (recall alone), the blend on the prior; cases without any opinion leave the
     blend at the prior. Raises ValueError without cases.
@@ -118,19 +128,22 @@ def fit(choices: Sequence[Choice], start: Mapping[str, float], l2: float = L2) -
     if not choices:
         raise ValueError("a fit needs cases")
     at_start = Pair(start, {PRIOR: 1.0})
-    prior = Pair(_logit(choices, [c.signals for c in choices], l2), {PRIOR: 1.0})
+    prior = Pair(_logit(choices, [c.signals for c in choices], l2, around.prior), {PRIOR: 1.0})
     scores = [_mean_score(choices, pair) for pair in (at_start, prior)]
     kept = [PRIOR] if scores[1] < scores[0] else []
     base = at_start if kept else prior
     with_prior = [{PRIOR: blend(c.signals, base.prior).tolist(), **c.opinions} for c in choices]
-    whole = Pair(base.prior, _logit(choices, with_prior, l2)) if any(c.opinions for c in choices) else base
+    opined = any(c.opinions for c in choices)
+    whole = Pair(base.prior, _logit(choices, with_prior, l2, around.blend)) if opined else base
     best, blended = max(scores), _mean_score(choices, whole)
     if blended < best:
         kept.append("blend")
     return Fitted(base if blended < best else whole, len(choices), scores[0], best, max(best, blended), tuple(kept))
 
 
-def two_fold(choices: Sequence[Choice], start: Mapping[str, float], *, l2: float = L2, seed: int = 0) -> TwoFold:
+def two_fold(
+    choices: Sequence[Choice], start: Mapping[str, float], *, l2: float = L2, seed: int = 0, around: Pair = NOWHERE
+) -> TwoFold:
     """A fit on all cases, and orders of each half by weights that were fitted on the other half.
 
     Halves are drawn by user, so that no person is in both. Raises ValueError with fewer than two users.
@@ -138,10 +151,10 @@ def two_fold(choices: Sequence[Choice], start: Mapping[str, float], *, l2: float
     first, second = split(choices, seed)
     if not first or not second:
         raise ValueError("two folds need cases of at least two users")
-    fits = (fit(first, start, l2), fit(second, start, l2))
+    fits = (fit(first, start, l2, around), fit(second, start, l2, around))
     unseen = [(choice, fits[1].weights) for choice in first] + [(choice, fits[0].weights) for choice in second]
     return TwoFold(
-        whole=fit(choices, start, l2),
+        whole=fit(choices, start, l2, around),
         halves=fits,
         prior_orders={choice.case_id: ordered(choice, Pair(pair.prior, {PRIOR: 1.0})) for choice, pair in unseen},
         orders={choice.case_id: ordered(choice, pair) for choice, pair in unseen},
@@ -163,12 +176,15 @@ def ordered(choice: Choice, weights: Pair) -> Order:
     return tuple(sorted(sums, key=lambda item_id: (-sums[item_id], drawn(choice.case_id, item_id))))
 
 
-def _logit(choices: Sequence[Choice], scores: Sequence[Scores], l2: float) -> dict[str, float]:
+def _logit(
+    choices: Sequence[Choice], scores: Sequence[Scores], l2: float, around: Mapping[str, float]
+) -> dict[str, float]:
     """The fitted weight of each score by name; a score that a case lacks is no opinion there."""
     names = sorted({name for by_name in scores for name in by_name})
     hits = [np.array([item_id in c.relevant for item_id in c.ids], dtype=np.bool_) for c in choices]
     rows = [_columns(by_name, names, len(c.ids)) for c, by_name in zip(choices, scores, strict=True)]
-    return dict(zip(names, conditional_logit(rows, hits, l2).tolist(), strict=True))
+    centre = np.array([around.get(name, 0.0) for name in names])
+    return dict(zip(names, conditional_logit(rows, hits, l2, centre).tolist(), strict=True))
 
 
 def _columns(by_name: Scores, names: Sequence[str], n: int) -> Array:

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from agent.errors import ConfigError
+from agent.rerank.weights import Weights
 from eval.cases import DataSet
-from eval.fit import JUDGED_BY, L2, PRIOR, Choice, Fitted, Pair, TwoFold, ordered, two_fold
+from eval.fit import JUDGED_BY, L2, NOWHERE, PRIOR, Choice, Fitted, Pair, TwoFold, ordered, two_fold
 from eval.metrics import DEFAULT
 from eval.results import Results, about_dataset, as_rows, compared_rows, method, summarise
 from eval.runs import Opened, Run
@@ -65,16 +66,18 @@ def report(
     opened: Opened,
     *,
     seed: int,
+    l2: float = L2,
+    around: Weights | None = None,
     now: datetime | None = None,
 ) -> Report:
     """The weights for these cases with their figures, two-fold: each case is ordered by the fit that did not see it.
 
-    `now` is the date on record, by default the clock's. Raises ConfigError when the cases have no signals to weigh or
-    come from fewer than two users.
+    `around` are the weights of another fit, to which few cases and a high `l2` stay close. `now` is the date on record,
+    by default the clock's. Raises ConfigError when the cases have no signals to weigh or come from under two users.
     """
     start = _start(choices)
     try:
-        found = two_fold(choices, start, seed=seed)
+        found = two_fold(choices, start, l2=l2, seed=seed, around=_pair(around))
     except ValueError as error:
         raise ConfigError(f"{dataset.name} cannot be fitted on: {error}", "Give more cases") from error
     systems = _systems(found, start, choices)
@@ -84,15 +87,27 @@ def report(
         "task": "rank",
         "folds": 2,
         "seed": seed,
-        "l2": L2,
+        "l2": l2,
         "at": (now or datetime.now(UTC)).isoformat(timespec="seconds"),
         "model": opened.model,
         "prompts": dict(run.prompts),
         "dataset": about_dataset(dataset, run.n),
+        **({"around": _origin(around)} if around else {}),
     }
     weights, carried = _with_carried(found.whole.weights, opened.weights, choices)
     tables = {"prior": weights.prior, "blend": weights.blend, "fitted": _record(found, results, facts, carried)}
     return Report(found, results, tables, carried, facts)
+
+
+def _pair(weights: Weights | None) -> Pair:
+    return Pair(weights.prior, weights.blend) if weights else NOWHERE
+
+
+def _origin(weights: Weights) -> dict[str, object]:
+    """The weights another fit found, and on which data."""
+    dataset = weights.fitted.get("dataset", {})
+    known = {key: dataset[key] for key in ("name", "sha256", "n_run") if key in dataset}
+    return {"dataset": known, "prior": dict(weights.prior), "blend": dict(weights.blend)}
 
 
 def _start(choices: Sequence[Choice]) -> dict[str, float]:

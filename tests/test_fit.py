@@ -279,3 +279,14 @@ def test_a_weights_file_lands_whole_or_not_at_all(tmp_path: Path) -> None:
             writable(bad)
     with pytest.raises(ConfigError, match="cannot write"):
         write_weights(tmp_path / "none" / "w.toml", {})
+
+
+def test_few_cases_stay_close_to_the_weights_of_another_fit() -> None:
+    signals = [np.array([[1.0], [-1.0]])] * 3
+    hits = [np.array([True, False])] * 3
+    centre = np.array([-5.0])
+    near, far = (float(conditional_logit(signals, hits, l2, centre)[0]) for l2 in (1000.0, 0.1))
+    assert near == pytest.approx(-5.0, abs=0.02)
+    assert far > 0
+    assert conditional_logit([], [], 1.0).shape == (0,)
+    assert conditional_logit(signals, [np.array([False, False])] * 3, 1.0, centre).tolist() == [-5.0]
