@@ -20,14 +20,13 @@ CONTEXT = 2048
 class OneByOne:
     """A model in a context of one sequence, which is emptied before every text. Made by `one_by_one`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, flash_attention: bool) -> None:
         listen()
-        self._model = llama_cpp.llama_model_load_from_file(
-            os.fsencode(path), llama_cpp.llama_model_default_params()
-        )
+        self._model = llama_cpp.llama_model_load_from_file(os.fsencode(path), llama_cpp.llama_model_default_params())
         parameters = llama_cpp.llama_context_default_params()
         parameters.n_ctx = parameters.n_batch = CONTEXT
-        parameters.swa_full = False
+        parameters.swa_full = False  # a sliding window that forgets, as it slides
+        parameters.flash_attn_type = -1 if flash_attention else 0
         parameters.n_threads = parameters.n_threads_batch = available_cores()
         self._context = llama_cpp.llama_init_from_model(self._model, parameters)
         self._size = llama_cpp.llama_vocab_n_tokens(llama_cpp.llama_model_get_vocab(self._model))
@@ -60,9 +59,9 @@ class OneByOne:
 
 
 @contextmanager
-def one_by_one(path: Path) -> Iterator[OneByOne]:
+def one_by_one(path: Path, *, flash_attention: bool = True) -> Iterator[OneByOne]:
     """The model of a file, freed at the end."""
-    model = OneByOne(path)
+    model = OneByOne(path, flash_attention=flash_attention)
     try:
         yield model
     finally:

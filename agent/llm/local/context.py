@@ -143,8 +143,8 @@ class Context:
         rows = np.ctypeslib.as_array(logits, shape=(wanted, self._vocabulary))
         if np.isnan(rows[:, 0]).any():  # where one logit of a row is no number, none is
             raise ModelUnavailable(
-                "the model computes no numbers: its weights are damaged, or too large for its cache",
-                "Check the file with: palate models info; or set model.cache_type = f32",
+                "the model computes no numbers: its file is damaged, or its values are too large for 16 bits",
+                "Fetch the file again; or set model.cache_type = f32 and model.flash_attention = off",
             )
         return rows
 
