@@ -58,18 +58,20 @@ class Difference:
 
 
 class Comparison:
-    """The engine beside the plain context. What was decoded one by one is kept."""
+    """The engine beside the plain context, with `n` lines and as many choices. What was decoded one by one is kept."""
 
-    def __init__(self, model: Llama, plain: OneByOne) -> None:
+    def __init__(self, model: Llama, plain: OneByOne, n: int) -> None:
         self._model = model
         self._plain = plain
+        self._texts = LINES[:n]
+        self._asked = ASKED[:n]
         self._lines: dict[str, list[float]] = {}
         self._choices: dict[str, list[float]] = {}
 
     def of(self, head: str) -> Difference:
         """The difference for all lines and choices after that prefix."""
-        scores = self._model.score(head, LINES, NEVER)
-        found = np.ravel(self._model.choose(head, ASKED, GENRES, NEVER))
+        scores = self._model.score(head, self._texts, NEVER)
+        found = np.ravel(self._model.choose(head, self._asked, GENRES, NEVER))
         if head not in self._lines:
             self._decode(head)
         lines = [abs(score.logprob - exact) for score, exact in zip(scores, self._lines[head], strict=True)]
@@ -82,8 +84,10 @@ class Comparison:
     def _decode(self, head: str) -> None:
         tokens = self._model.tokenise(head, begin=True)
         genres = [self._model.tokenise(spelling)[0] for (spelling,) in GENRES]
-        self._lines[head] = [float(self._plain.logprobs(tokens, self._model.tokenise(line)).sum()) for line in LINES]
-        rows = [self._plain.rows([*tokens, *self._model.tokenise(text)], 1)[0] for text in ASKED]
+        self._lines[head] = [
+            float(self._plain.logprobs(tokens, self._model.tokenise(line)).sum()) for line in self._texts
+        ]
+        rows = [self._plain.rows([*tokens, *self._model.tokenise(text)], 1)[0] for text in self._asked]
         self._choices[head] = [float(row[genre]) for row in rows for genre in genres]
 
 
@@ -105,7 +109,9 @@ def file(tmp_path: Path) -> Iterator[Callable[[str, str], Path]]:
     return _file
 
 
-def compare(path: Path, heads: list[str], *, cells: int = CONTEXT, flash_attention: bool = True) -> Difference:
+def compare(
+    path: Path, heads: list[str], *, n: int = len(LINES), cells: int = CONTEXT, flash_attention: bool = True
+) -> Difference:
     """The difference summed over these prefixes, asked in this order."""
     options = Options(context_tokens=cells, n_gpu_layers=0, flash_attention="auto" if flash_attention else "off")
     total = Difference([], [], [])
@@ -113,7 +119,7 @@ def compare(path: Path, heads: list[str], *, cells: int = CONTEXT, flash_attenti
         closing(Llama(path, name=path.stem, sha256=path.stem, options=options)) as model,
         one_by_one(path, flash_attention=flash_attention) as plain,
     ):
-        comparison = Comparison(model, plain)
+        comparison = Comparison(model, plain, n)
         for head in heads:
             total += comparison.of(head)
     return total
@@ -132,30 +138,29 @@ def test_quantised_weights_agree_token_by_token(file: Callable[[str, str], Path]
 
 
 def test_16_bit_weights_agree_on_whole_lines(file: Callable[[str, str], Path]) -> None:
-    found = compare(file("smollm2-135m", "F16"), [prefix(n, 8) for n in (0, 1, 0)])
+    found = compare(file("smollm2-135m", "F16"), [prefix(n, 8) for n in (0, 1, 0)], n=2)
     assert max(found.lines) < PER_TOKEN, found
     assert max(found.choices) < PER_TOKEN, found
 
 
-def in_turn(path: Path) -> list[str]:
-    """Prefixes longer than the sliding window, of which the context of `CELLS` keeps two: some are asked again while
-    they are kept, some after they had to make room.
-    """
+def beyond_the_window(path: Path) -> list[str]:
+    """Two prefixes that are longer than the window."""
     with closing(Llama(path, name="tokens", sha256="", options=Options(context_tokens=256, n_gpu_layers=0))) as model:
-        films = next(n for n in range(8, 100) if len(model.tokenise(prefix(0, n))) > WINDOW + 40)
-    return [prefix(n, films) for n in (0, 1, 0, 2, 1, 2)]
-
-
-CELLS = 1792
+        films = next(n for n in range(8, 100) if len(model.tokenise(prefix(0, n))) > WINDOW + 20)
+    return [prefix(n, films) for n in (0, 1)]
 
 
 def test_a_sliding_window_is_kept_whole(file: Callable[[str, str], Path]) -> None:
     path = file("gemma3-270m", "")
-    check_quantised(compare(path, in_turn(path), cells=CELLS))
+    first, second = beyond_the_window(path)
+    check_quantised(compare(path, [first, second, first], n=2, cells=2048))  # both are kept
 
 
 def test_a_sliding_window_with_16_bit_weights_agrees_on_whole_lines(file: Callable[[str, str], Path]) -> None:
     path = file("gemma3-270m", "F16")
-    found = compare(path, in_turn(path)[2:], cells=CELLS, flash_attention=False)
+    first, second = beyond_the_window(path)
+    found = compare(
+        path, [first, second, first], n=1, cells=1024, flash_attention=False
+    )  # each makes room for the next
     assert max(found.lines) < PER_TOKEN, found
     assert max(found.choices) < PER_TOKEN, found
