@@ -277,7 +277,7 @@ def test_the_real_ranker_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert answered == {**dict.fromkeys(NAMES, 6), "rival": 4}
     assert found["model"]["reference"] == "smollm2-135m"
     assert len(found["model"]["fingerprint"]) >= 32
-    assert list(found["prompts"]) == ["en/rank-likelihood"]
+    assert list(found["prompts"]) == ["en/rank-likelihood", "en/rank-renown"]
     assert found["degraded"]["count"] == found["failed"]["count"] == 0
     figures = {row["system"]: row["metrics"]["ndcg@10"]["value"] for row in found["results"]}
     assert figures["model"] > figures["random"]

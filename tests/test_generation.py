@@ -25,7 +25,7 @@ def test_a_choice_is_the_score_of_its_first_token(llama: Llama) -> None:
     found = llama.choose(CAPITALS, ASKED, [[" Madrid"], [" Tokyo"], [" Berlin"]], NEVER)
     for suffix, chances in zip(ASKED, found, strict=True):
         scores = llama.score(CAPITALS + suffix, [" Madrid", " Tokyo", " Berlin"], NEVER)
-        assert chances == pytest.approx([score.logprob for score in scores], abs=0.1)
+        assert chances == pytest.approx([score.logprob for score in scores], abs=0.3)
     assert [int(np.argmax(chances)) for chances in found][1:3] == [1, 2]
     assert found[0] == found[3]
 
@@ -50,7 +50,7 @@ def test_options_that_cannot_be_told_apart_are_refused(llama: Llama) -> None:
 def test_an_empty_suffix_asks_the_prefix(llama: Llama) -> None:
     whole = llama.choose(CAPITALS + "Capital of Japan:", [""], [[" Tokyo"]], NEVER)
     parts = llama.choose(CAPITALS, ["Capital of Japan:"], [[" Tokyo"]], NEVER)
-    assert whole[0] == pytest.approx(parts[0], abs=0.1)
+    assert whole[0] == pytest.approx(parts[0], abs=0.3)
 
 
 def test_arranged_labels_are_a_permutation_and_the_first_is_the_likeliest(llama: Llama) -> None:
