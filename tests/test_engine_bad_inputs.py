@@ -487,7 +487,7 @@ def test_ten_thousand_candidates_keep_the_deadline(llama: Llama, strategy: str) 
     reranker = Workshop(llama, Cache(None), noun="films").reranker(strategy)
     began = time.monotonic()
     ranking = reranker.rank(HISTORY, many(10_000), None, Deadline(2))
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 3
     assert len(ranking.scores) == 10_000
     assert ranking.degraded or len(set(ranking.scores)) > 1
     assert answers_well(llama)
