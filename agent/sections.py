@@ -65,7 +65,7 @@ class ModelSettings(Section):
         default=None, ge=32, le=16_384, description="tokens that go through the layers at once; 512, on a GPU 2048"
     )
     flash_attention: Literal["auto", "on", "off"] = "auto"
-    threads: int | None = Field(default=None, ge=1, le=1024, description="by default the cores this process may use")
+    threads: int | None = Field(default=None, ge=1, le=512, description="by default the cores this process may use")
     requantise: bool = Field(default=True, description="without a GPU, make and use a Q4_0 variant, which is faster")
     timeout_s: Seconds = Field(default=30, description="what one request may take in all")
 

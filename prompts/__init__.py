@@ -81,7 +81,7 @@ class Prompt:
         template = _compiled(self.text, self.control_tokens)
         try:
             rendered = "".join(template.blocks[block](template.new_context(variables)))
-        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError) as error:
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, LookupError, RecursionError) as error:
             raise PromptError(
                 f"prompt {self.name}, block {block}: {error}", "Mend the prompt or the variables"
             ) from error
@@ -102,7 +102,10 @@ def load(task: str, language: str = "en", *, control_tokens: Iterable[str] = (),
     if not _NAME.match(name) or path.is_symlink() or not path.is_file():
         known = sorted(p.stem for p in folder.glob(f"{language}/*.j2")) if re.match(r"\A[a-z]{2}\Z", language) else []
         raise PromptError(f"there is no prompt {name!r}", f"Prompts in {language!r}: {', '.join(known) or 'none'}")
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PromptError(f"prompt {name}: {path} cannot be read: {error}", "A prompt is a UTF-8 text") from error
     header = _HEADER.match(text)
     fields = dict(_FIELD.findall(header["header"])) if header else {}
     missing = [key for key in ("purpose", "variables", "output") if key not in fields]

@@ -136,3 +136,16 @@ def test_neutralise_is_total_and_leaves_no_control_token(text: str, tokens: list
     plain = prompts.neutralise(text, tokens)
     assert "\n" not in plain
     assert not any(token in plain for token in tokens)
+
+
+def test_a_prompt_that_is_no_text_or_never_ends_is_named(tmp_path: Path) -> None:
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / "bytes.j2").write_bytes(b"{# purpose: x \xff #}")
+    with pytest.raises(PromptError, match=r"en/bytes: .* cannot be read"):
+        prompts.load("bytes", folder=tmp_path)
+    header = "{#\npurpose: p\nvariables: x\noutput: o\n#}\n"
+    macro = "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"
+    endless = "{% block prefix %}" + macro + "{% endblock %}{% block candidate %}{% endblock %}"
+    (tmp_path / "en" / "endless.j2").write_text(header + endless)
+    with pytest.raises(PromptError, match="en/endless"):
+        prompts.load("endless", folder=tmp_path).prefix(x=1)
