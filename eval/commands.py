@@ -109,22 +109,23 @@ def commands_with(open_ranker: Opener) -> typer.Typer:
         settings = _settings(ctx, model)
         _fit(open_ranker, settings, folder, output, Fit(limit, seed, l2, around), as_json)
 
-    @app.command("sample")
-    def sample(
-        folder: DataOption,
-        output: FolderOption,
-        candidates: CandidatesOption = 20,
-        history: HistoryOption = 10,
-        seed: SeedOption = DEFAULT_SEED,
-    ) -> None:
-        """Make ranking cases out of events: what each person went on to like, among items drawn at random."""
-        from eval.sampling import sample as write_sample
-
-        n = write_sample(folder, output, candidates=candidates, history=history, seed=seed)
-        render.note(f"{render.count(n, 'case')} of {candidates} candidates written to {output}")
-
+    app.command("sample")(sample)
     app.command("speed")(speed)
     return app
+
+
+def sample(
+    folder: DataOption,
+    output: FolderOption,
+    candidates: CandidatesOption = 20,
+    history: HistoryOption = 10,
+    seed: SeedOption = DEFAULT_SEED,
+) -> None:
+    """Make ranking cases out of events: what each person went on to like, among items drawn at random."""
+    from eval.sampling import sample as write_sample
+
+    n = write_sample(folder, output, candidates=candidates, history=history, seed=seed)
+    render.note(f"{render.count(n, 'case')} of {candidates} candidates written to {output}")
 
 
 def _palates_own(

@@ -12,38 +12,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent.deadline import Deadline
-from agent.llm.base import Model
-from agent.rerank.blocked import DEPTH, Blocked
+from agent.rerank.blocked import Windowed
 from agent.rerank.labels import LABELS, suffixes_of
-from agent.rerank.presentations import Block, windows_of
+from agent.rerank.presentations import Block
 from agent.types import Item
-from prompts import Prompt
 
 
-class Arranged(Blocked):
+class Arranged(Windowed):
     """The listwise reranker for models that can arrange. A score of 1 is the way from last to first in a window.
 
-    Windows are those of `FirstToken`; for the rest see `Blocked`. There is a call for each length of window, so two at
-    most.
+    For its windows see `Windowed`, for the rest `Blocked`. There is a call for each length of window, so two at most.
     """
 
     name = "listwise"
 
-    def __init__(
-        self,
-        model: Model,
-        prompt: Prompt,
-        *,
-        noun: str = "titles",
-        times: int = 4,
-        window: int = 20,
-        depth: int = DEPTH,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(model, prompt, noun=noun, times=times, size=window, depth=depth, seed=seed)
-
     def _blocks(self, ids: Sequence[str]) -> list[Block]:
-        return sorted(windows_of(ids, self._size, self._times, self._seed), key=len)
+        return sorted(super()._blocks(ids), key=len)
 
     def _values(
         self, prefix: str, shown: Sequence[Item], blocks: Sequence[Block], deadline: Deadline

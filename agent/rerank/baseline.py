@@ -10,6 +10,8 @@ import struct
 from collections.abc import Callable, Sequence
 
 from agent.cache import Cache
+from agent.deadline import Deadline
+from agent.llm.base import Model
 
 
 class Baseline:
@@ -29,6 +31,20 @@ class Baseline:
             self._cache.put_many(self._namespace, {key: struct.pack("<d", score) for key, score in fresh.items()})
             known |= fresh
         return [known[key] for key in keys]
+
+
+def likelihoods(
+    model: Model, cache: Cache, kind: str, prefix: str, lines: Sequence[str], deadline: Deadline
+) -> list[float]:
+    """The log-probability (nats) of each line after a prefix that no person changes; only new lines ask the model.
+
+    `kind` keeps apart what is kept for different ends. Raises as `Model.score` does.
+    """
+
+    def _ask(missing: list[str]) -> list[float]:
+        return [score.logprob for score in model.score(prefix, missing, deadline)]
+
+    return Baseline(cache, kind, model.fingerprint, prefix).scores(lines, _ask)
 
 
 def _digest(text: str) -> str:

@@ -9,7 +9,7 @@ from agent.deadline import Deadline
 from agent.errors import ConfigError
 from agent.llm.base import Model
 from agent.rerank.labels import LABELS, bias_extras, chosen
-from agent.rerank.presentations import Block
+from agent.rerank.presentations import Block, windows_of
 from agent.rerank.prompted import Opinion, Prompted, with_rest
 from agent.rerank.slots import item_scores, position_bias
 from agent.types import Item
@@ -54,3 +54,27 @@ class Blocked(Prompted):
     ) -> tuple[list[tuple[float, ...]], int]:
         """What the model gives each slot of each block, and in how many calls."""
         return chosen(self._model, self._prompt, prefix, shown, blocks, deadline), 1
+
+
+class Windowed(Blocked):
+    """The candidates in windows: `window` is the most that are shown together.
+
+    More candidates are dealt over windows that all hold the same mix of the prior's good and bad (see `windows_of`), so
+    that scores around each window's mean compare.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        prompt: Prompt,
+        *,
+        noun: str = "titles",
+        times: int = 4,
+        window: int = 20,
+        depth: int = DEPTH,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(model, prompt, noun=noun, times=times, size=window, depth=depth, seed=seed)
+
+    def _blocks(self, ids: Sequence[str]) -> list[Block]:
+        return windows_of(ids, self._size, self._times, self._seed)

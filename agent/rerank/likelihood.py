@@ -17,7 +17,7 @@ from typing import Literal
 from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.llm.base import Model, Score
-from agent.rerank.baseline import Baseline
+from agent.rerank.baseline import likelihoods
 from agent.rerank.prompted import Opinion, Prompted
 from agent.types import Item
 from prompts import Prompt
@@ -61,9 +61,4 @@ class Likelihood(Prompted):
 
     def _unconditional(self, lines: Sequence[str], deadline: Deadline) -> list[float]:
         """The log-probability of each line after the prefix without history or wish, from the cache if it is there."""
-        prefix = self._prefix([], None)
-
-        def _ask(missing: list[str]) -> list[float]:
-            return [score.logprob for score in self._model.score(prefix, missing, deadline)]
-
-        return Baseline(self._cache, "unconditional", self._model.fingerprint, prefix).scores(lines, _ask)
+        return likelihoods(self._model, self._cache, "unconditional", self._prefix([], None), lines, deadline)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.llm.base import Model
-from agent.rerank.baseline import Baseline
+from agent.rerank.baseline import likelihoods
 from agent.rerank.prompted import Opinion, Prompted
 from agent.types import Item
 from prompts import Prompt
@@ -45,7 +45,4 @@ class Renown(Prompted):
         return self._prompt.prefix(noun=self._noun, renowned=renowned)
 
     def _likelihoods(self, prefix: str, lines: Sequence[str], deadline: Deadline) -> list[float]:
-        def _ask(missing: list[str]) -> list[float]:
-            return [score.logprob for score in self._model.score(prefix, missing, deadline)]
-
-        return Baseline(self._cache, "renown", self._model.fingerprint, prefix).scores(lines, _ask)
+        return likelihoods(self._model, self._cache, "renown", prefix, lines, deadline)
