@@ -57,7 +57,12 @@ class ModelSettings(Section):
     n_gpu_layers: int = Field(default=-1, ge=-1, description="layers to put on a GPU; -1 is all of them")
     split_mode: Literal["none", "layer", "row"] = Field(default="layer", description="how several GPUs share the model")
     main_gpu: int = Field(default=0, ge=0, le=63, description="the GPU that holds it all with split_mode = 'none'")
-    context_tokens: int = Field(default=4096, ge=256, le=1_048_576, description="what the key-value cache holds")
+    context_tokens: int = Field(
+        default=4096, ge=256, le=1_048_576, description="the longest prompt and what follows it"
+    )
+    prefix_cache_mb: int = Field(
+        default=128, ge=0, le=1_048_576, description="memory for prompts read before, so that they are not read again"
+    )
     cache_type: Literal["f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0"] = Field(
         default="f16", description="what keys and values are kept as; quantised ones need flash attention"
     )

@@ -37,7 +37,9 @@ def test_scores_equal_one_by_one_scoring(llama: Llama) -> None:
 def test_scores_equal_the_whole_text_decoded_afresh(llama: Llama) -> None:
     head, line = llama.tokenise(PREFIX, begin=True), llama.tokenise(LINES[3])
     whole = head + line
-    steps = [llama._decoder.score(whole[:n], [[whole[n]]], NEVER)[0].logprob for n in range(len(head), len(whole))]
+    steps = [
+        llama._decoders.reading.score(whole[:n], [[whole[n]]], NEVER)[0].logprob for n in range(len(head), len(whole))
+    ]
     assert scores(llama, PREFIX, [LINES[3]])[0] == pytest.approx(sum(steps), abs=TOLERANCE)
 
 

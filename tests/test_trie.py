@@ -48,6 +48,16 @@ def test_limits_hold_and_every_text_is_there_once(texts: list[list[int]], most: 
         assert len(trie.order) == 1 or len(trie.nodes) + spare * len(trie.order) <= cells
 
 
+def test_tries_are_few_and_alike() -> None:
+    texts = [[1, n, *range(n % 5)] for n in range(100)]
+    tries = list(tries_of(texts, most_texts=99, most_nodes=999, batch=120))
+    sizes = [sum(node.goes_on for node in trie.nodes) for trie in tries]
+    whole = sum(node.goes_on for trie in tries_of(texts, most_texts=999, most_nodes=9_999) for node in trie.nodes)
+    assert len(sizes) == -(-whole // 120)
+    assert max(sizes) <= 120
+    assert max(sizes) - min(sizes) <= 2 * max(map(len, texts))
+
+
 def test_the_order_of_the_texts_changes_nothing() -> None:
     texts = [[random.Random(n).randrange(4) for _ in range(5)] for n in range(30)]
     shuffled = random.Random(1).sample(texts, len(texts))

@@ -41,7 +41,8 @@ class Sampling:
     """How the next token is drawn. Temperature 0 takes the likeliest, and nothing else counts.
 
     Above 0, tokens are drawn from the smallest set that holds `top_p` of the probability. Equal seeds give equal texts:
-    the text of suffix n is drawn with the seed `seed + n`, whatever else is written beside it. Raises ConfigError:
+    the text of suffix n is drawn with the seed `seed + n`. (A model's numbers differ in their last bits with what is
+    decoded beside, so that in other company a near tie may fall the other way.) Raises ConfigError:
     a temperature outside 0 to 10, a `top_p` that is not above 0 and at most 1, a seed that is no whole number from 0.
     """
 

@@ -105,6 +105,7 @@ def open_model(settings: Settings, *, progress: Callable[[str], None] | None = N
             cache_type=options.cache_type,
             ubatch_tokens=options.ubatch_tokens,
             flash_attention=options.flash_attention,
+            prefix_cache_mb=options.prefix_cache_mb,
             threads=options.threads,
         ),
     )

@@ -19,7 +19,9 @@ from agent.llm.local.logits import Row
 from agent.llm.local.options import Options
 
 UBATCH_CPU, UBATCH_GPU = 512, 2048
-OUTPUT_BYTES = 64 << 20  # memory for the rows of logits that one batch may ask for
+OUTPUT_BYTES = 56 << 20  # memory for the rows of logits that one batch may ask for; llama.cpp holds them twice
+TILE = 64  # tokens from which flash attention on a processor takes them by the block, four times as quickly
+WORTH_FILLING = 20  # a batch of so many tokens takes longer than one filled up to a block
 
 _FLASH_ATTENTION = {"auto": -1, "off": 0, "on": 1}
 _CACHE_TYPES = {"f32": 0, "f16": 1, "q4_0": 2, "q4_1": 3, "q5_0": 6, "q5_1": 7, "q8_0": 8, "bf16": 30}  # ggml's numbers
@@ -40,7 +42,8 @@ class Context:
 
     `cells`: tokens that all sequences may hold together; what they share counts once. `batch_tokens`, `batch_rows`:
     the most tokens, and rows of logits, of one `decode`. Counted since the beginning: `tokens_decoded`, `rows_read`,
-    and `cells_attended` (the sum over decoded tokens of the tokens that each one sees, itself included).
+    and `cells_attended` (the sum over decoded tokens of the tokens that each one sees, itself included). Tokens that
+    fill a batch up, where that is quicker, do not count.
     Raises ModelUnavailable where llama.cpp cannot make it.
     """
 
@@ -59,7 +62,8 @@ class Context:
         self.sequences = sequences
         ubatch = options.ubatch_tokens or (UBATCH_GPU if on_gpu else UBATCH_CPU)
         self.batch_tokens = max(min(ubatch, cells), sequences)
-        self.batch_rows = int(np.clip(OUTPUT_BYTES // (4 * vocabulary), sequences, self.batch_tokens))
+        rows = max(OUTPUT_BYTES // (4 * vocabulary), sequences, TILE)
+        self.batch_rows = min(rows, self.batch_tokens)
         self.tokens_decoded = self.rows_read = self.cells_attended = 0
         self._vocabulary = vocabulary
         self._deadline = Deadline.never()
@@ -74,14 +78,15 @@ class Context:
                 "Lower model.context_tokens, free memory, or leave model.cache_type at f16",
             )
         self._memory = memory
-        self._batch = _Batch(self.batch_tokens, sequences)
+        self._batch = _Batch(max(self.batch_tokens, TILE), sequences + 1)
+        self._fills = options.flash_attention != "off" and not on_gpu
 
     def _parameters(self, options: Options, threads: int) -> llama_cpp.llama_context_params:
         parameters = llama_cpp.llama_context_default_params()
-        parameters.n_ctx = max(self.cells, self.sequences)
-        parameters.n_batch = parameters.n_ubatch = self.batch_tokens
-        parameters.n_seq_max = self.sequences
-        parameters.n_outputs_max = self.batch_rows
+        parameters.n_ctx = max(self.cells, self.sequences) + TILE
+        parameters.n_batch = parameters.n_ubatch = max(self.batch_tokens, TILE)
+        parameters.n_seq_max = self.sequences + 1  # the last one is that of the filling
+        parameters.n_outputs_max = max(self.batch_rows, parameters.n_seq_max)
         parameters.kv_unified = True
         parameters.swa_full = True  # a sliding window keeps what a kept prefix may need again
         parameters.flash_attn_type = _FLASH_ATTENTION[options.flash_attention]
@@ -105,9 +110,30 @@ class Context:
         """Cut the decode under way short, from any thread, and refuse every later one as if it was closed."""
         self._stopped = True
 
-    def copy(self, source: int, target: int, length: int = -1) -> None:
-        """Let `target` begin as the first `length` tokens of `source`, -1 for all; no cell is copied."""
-        llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1 if length < 0 else 0, length)
+    def copy(self, source: int, target: int) -> None:
+        """Let an empty `target` begin as all of `source`; no cell is copied."""
+        llama_cpp.llama_memory_seq_cp(self._memory, source, target, -1, -1)
+
+    def trim(self, sequence: int, length: int) -> None:
+        """Leave the first `length` tokens of a sequence, and give back the other cells."""
+        llama_cpp.llama_memory_seq_rm(self._memory, sequence, length, -1)
+
+    def save(self, sequence: int, most: int) -> bytes:
+        """The cells of a sequence, to be kept outside the context; empty where it takes more than `most` bytes."""
+        size = int(llama_cpp.llama_state_seq_get_size(self._context, sequence))
+        if size > most:
+            return b""
+        state = (ctypes.c_uint8 * size)()
+        written = int(llama_cpp.llama_state_seq_get_data(self._context, state, size, sequence))
+        return memoryview(state)[:written].tobytes()
+
+    def restore(self, sequence: int, state: bytes) -> bool:
+        """Fill a sequence with cells that `save` gave; whether it could be done, and if not the sequence is empty."""
+        source = ctypes.cast(ctypes.c_char_p(state), ctypes.POINTER(ctypes.c_uint8))
+        done = llama_cpp.llama_state_seq_set_data(self._context, source, len(state), sequence)
+        if not done:
+            self.free(sequence)
+        return bool(done)
 
     def free(self, sequence: int) -> None:
         """Empty a sequence, and give back the cells that no other one holds."""
@@ -126,7 +152,8 @@ class Context:
         """
         if len(entries) > self.batch_tokens:
             raise PromptError(f"{len(entries)} tokens in a batch of {self.batch_tokens}", "Decode fewer at a time")
-        wanted = self._batch.fill(entries) if entries else 0
+        filling = TILE - len(entries) if self._fills and WORTH_FILLING <= len(entries) < TILE else 0
+        wanted = self._batch.fill(entries, filling) if entries else 0
         if wanted > self.batch_rows:
             raise PromptError(
                 f"{wanted} rows of logits were asked for, and a batch gives {self.batch_rows}", "Ask for fewer"
@@ -134,6 +161,8 @@ class Context:
         if not entries:
             return np.empty((0, self._vocabulary), dtype=np.float32)
         self._run(deadline)
+        if filling:
+            self.free(self.sequences)
         self.tokens_decoded += len(entries)
         self.rows_read += wanted
         self.cells_attended += sum(entry.position for entry in entries) + len(entries)
@@ -182,10 +211,14 @@ class _Batch:
             logits=self._wanted.ctypes.data_as(ctypes.POINTER(ctypes.c_int8)),
         )
 
-    def fill(self, entries: Sequence[Entry]) -> int:
-        """Write the entries; how many of them want their logits."""
-        n = self.struct.n_tokens = len(entries)
+    def fill(self, entries: Sequence[Entry], filling: int) -> int:
+        """Write the entries, and tokens of no account in the last sequence; how many want their logits."""
+        n, end = len(entries), len(entries) + filling
+        self.struct.n_tokens = end
         self._token[:n], self._position[:n], first, last, self._wanted[:n] = np.array(entries, dtype=np.int64).T
         self._count[:n] = last - first + 1
         self._lists[:n] = np.uint64(self._counting.ctypes.data) + 4 * first.astype(np.uint64)
+        self._token[n:end], self._position[n:end] = self._token[0], np.arange(filling)
+        self._count[n:end], self._wanted[n:end] = 1, 0
+        self._lists[n:end] = self._counting.ctypes.data + 4 * (len(self._counting) - 1)
         return int(self._wanted[:n].sum())

@@ -1,6 +1,6 @@
 """A GGUF file through llama.cpp, in this process.
 
-One worker thread owns the context; calls from any thread queue for it.
+One worker thread owns the contexts; calls from any thread queue for it.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from agent.deadline import Deadline
 from agent.errors import ModelTimeout, ModelUnavailable, PromptError
 from agent.llm.base import GREEDY, Ability, Completion, OnText, Sampling, Score
 from agent.llm.local.context import Context
+from agent.llm.local.decoders import Decoders
 from agent.llm.local.grammar import Grammar, gbnf_of
 from agent.llm.local.loading import Loaded, listen, load
 from agent.llm.local.options import Options
-from agent.llm.local.prefix import SEQUENCES, PrefixDecoder
+from agent.llm.local.prefix import SEQUENCES
 from agent.llm.local.vocabulary import Vocabulary
 from agent.llm.local.writing import SEPARATOR, Arrangement, Text
 
@@ -58,20 +59,21 @@ class Llama:
         self._loaded: Loaded | None = load(path, options)
         self._vocabulary = Vocabulary(self._loaded.pointer)
         heard = listen()
+        make = partial(self._new_context, self._loaded)
         try:
-            self._context = self._new_context(self._loaded)
+            self._decoders = Decoders(make, options, on_gpu=self._loaded.offloaded > 0)
         except ModelUnavailable:
             self._loaded.free()
             raise
         self._cache_mib = sum(float(m[1]) for line in heard for m in _CACHE_SIZE.finditer(line))
-        self._decoder = PrefixDecoder(self._context)
+        self._cells = self._decoders.reading.context.cells
 
-    def _new_context(self, loaded: Loaded) -> Context:
+    def _new_context(self, loaded: Loaded, options: Options) -> Context:
         return Context(
             loaded.pointer,
             self._vocabulary.size,
-            self.options,
-            cells=min(self.options.context_tokens, llama_cpp.llama_model_n_ctx_train(loaded.pointer)),
+            options,
+            cells=min(options.context_tokens, llama_cpp.llama_model_n_ctx_train(loaded.pointer)),
             threads=self.threads,
             sequences=SEQUENCES,
             on_gpu=loaded.offloaded > 0,
@@ -92,10 +94,10 @@ class Llama:
                 "description": description.value.decode("utf-8", "replace"),
                 "bytes": llama_cpp.llama_model_size(loaded.pointer),
                 "context_trained": llama_cpp.llama_model_n_ctx_train(loaded.pointer),
-                "context_used": self._context.cells,
+                "context_used": self._cells,
                 "cache_type": self.options.cache_type,
                 "cache_mib": self._cache_mib,
-                "ubatch_tokens": self._context.batch_tokens,
+                "ubatch_tokens": self._decoders.reading.context.batch_tokens,
                 "vocabulary": self._vocabulary.size,
                 "threads": self.threads,
                 "chat_template": bool(llama_cpp.llama_model_chat_template(loaded.pointer, None)),
@@ -107,24 +109,24 @@ class Llama:
     @property
     def tokens_decoded(self) -> int:
         """How many tokens this model has decoded so far."""
-        return self._context.tokens_decoded
+        return sum(context.tokens_decoded for context in self._decoders.contexts)
 
     @property
     def rows_read(self) -> int:
         """For how many tokens it has computed the logits of all its vocabulary."""
-        return self._context.rows_read
+        return sum(context.rows_read for context in self._decoders.contexts)
 
     @property
     def cells_attended(self) -> int:
         """How many tokens each decoded token saw, itself included, summed over all decoded so far."""
-        return self._context.cells_attended
+        return sum(context.cells_attended for context in self._decoders.contexts)
 
     def score(self, prefix: str, continuations: Sequence[str], deadline: Deadline) -> list[Score]:
         """See `Model.score`."""
         if not continuations:
             return []
         head, texts = self._tokenised(prefix, continuations, deadline)
-        return self._call(lambda: self._decoder.score(head, texts, deadline), deadline)
+        return self._call(lambda: self._decoders.reading.score(head, texts, deadline), deadline)
 
     def choose(
         self, prefix: str, suffixes: Sequence[str], options: Sequence[Sequence[str]], deadline: Deadline
@@ -135,7 +137,7 @@ class Llama:
         head, tails = self._tokenised(prefix, suffixes, deadline)
         with self._reading():
             tokens = self._vocabulary.options(options)
-        return self._call(lambda: self._decoder.choose(head, tails, tokens, deadline), deadline)
+        return self._call(lambda: self._decoders.reading.choose(head, tails, tokens, deadline), deadline)
 
     def arrange(
         self, prefix: str, suffixes: Sequence[str], labels: Sequence[str], deadline: Deadline
@@ -149,7 +151,7 @@ class Llama:
             separator = self._vocabulary.tokenise(SEPARATOR)
         writers = [Arrangement(tokens, separator) for _ in suffixes]
         room = Arrangement.room(len(labels), separator)
-        self._call(lambda: self._decoder.write(head, tails, writers, deadline, room=room), deadline)
+        self._call(lambda: self._decoders.writing.write(head, tails, writers, deadline, room=room), deadline)
         return [tuple(writer.order) for writer in writers]
 
     def complete(
@@ -183,7 +185,7 @@ class Llama:
                 )
                 for n in range(len(tails))
             ]
-        self._call(lambda: self._decoder.write(head, tails, writers, deadline, room=max_tokens), deadline)
+        self._call(lambda: self._decoders.writing.write(head, tails, writers, deadline, room=max_tokens), deadline)
         sizes = [len(head) + len(tail) for tail in tails]
         return [Completion(w.text, w.finish_reason, size, w.tokens) for w, size in zip(writers, sizes, strict=True)]
 
@@ -206,8 +208,8 @@ class Llama:
         with self._lock:
             loaded, self._loaded = self._loaded, None
         if loaded:
-            self._context.stop()
-            self._worker.submit(self._decoder.close).result()
+            self._decoders.stop()
+            self._worker.submit(self._decoders.close).result()
             self._worker.shutdown()
             with self._lock:
                 loaded.free()
@@ -216,7 +218,7 @@ class Llama:
         self._worker_thread = threading.get_ident()
 
     def _tokenised(self, prefix: str, texts: Sequence[str], deadline: Deadline) -> tuple[list[int], list[list[int]]]:
-        most, found = self._context.cells, []
+        most, found = self._cells, []
         with self._reading():
             head = self._vocabulary.tokenise(prefix, begin=True, most=most)
             for text in texts:

@@ -6,6 +6,7 @@ sequences are a range of numbers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -63,24 +64,34 @@ class Trie:
 
 
 def tries_of(
-    texts: Sequence[Tokens], *, most_texts: int, most_nodes: int, spare: int = 0, best_nodes: int | None = None
+    texts: Sequence[Tokens], *, most_texts: int, most_nodes: int, spare: int = 0, batch: int | None = None
 ) -> Iterator[Trie]:
     """The texts in tries of at most `most_texts` texts and `most_nodes` cells, in the order of their tokens.
 
-    A cell is a node, or one of the `spare` tokens kept free for each text. A trie is closed early, at `best_nodes`
-    nodes, where the next text would exceed them. A text that fits nowhere is alone in its trie.
+    A cell is a node, or one of the `spare` tokens kept free for each text. Tries of about equal size are made, as few
+    as may be, such that each has at most `batch` nodes, its texts' last ones not counted. A text that fits nowhere is
+    alone in its trie.
     """
-    best = min(most_nodes, best_nodes or most_nodes)
+    order = sorted(range(len(texts)), key=lambda n: list(texts[n]))
+    share = _share([texts[n] for n in order], batch or most_nodes)
     trie, before = Trie(), list[int]()
-    for place in sorted(range(len(texts)), key=lambda n: list(texts[n])):
+    for place in order:
         text = texts[place]
         new = trie.new_nodes(text, before) if trie.path else len(text)
-        held = len(trie.nodes) + spare * len(trie.order)
-        full = len(trie.order) == most_texts or held + new + spare > most_nodes or len(trie.nodes) + new > best
-        if trie.order and full:
+        held, inner = len(trie.nodes) + spare * len(trie.order), len(trie.nodes) - len(trie.order)
+        full = len(trie.order) == most_texts or held + new + spare > most_nodes
+        if trie.order and (full or inner >= share or inner + new > (batch or most_nodes)):
             yield trie
             trie = Trie()
         trie.add(place, text, before)
         before = list(text)
     if trie.order:
         yield trie
+
+
+def _share(texts: Sequence[Tokens], batch: int) -> int:
+    """At how many nodes to close a trie, the texts' last ones not counted, for all to be few and alike."""
+    new = [len(text) - common_length(text, before) - 1 for text, before in zip(texts, [(), *texts], strict=False)]
+    if sum(new) <= batch:
+        return batch
+    return math.ceil(sum(new) / math.ceil(sum(new) / max(1, batch - max(new))))

@@ -132,15 +132,18 @@ class Arrangement:
 
 
 def drawn(logits: Row, sampling: Sampling, chance: np.random.Generator) -> int:
-    """The next token: the likeliest at temperature 0 (the first of equals), else one drawn."""
+    """The next token: the likeliest at temperature 0 (the first of equals), else one drawn by the Gumbel-max trick.
+
+    The largest of log-probability plus Gumbel noise is a fair draw, and stays the same where logits differ in their
+    last bits, as they do with what else is in the cache (Maddison et al., "A* Sampling", NIPS 2014).
+    """
     if sampling.temperature <= 0:
         return int(np.argmax(logits))
     scaled = (logits.astype(np.float64) - float(logits.max())) / sampling.temperature
-    chances = np.exp(scaled)
-    chances /= chances.sum()
+    noise = chance.gumbel(size=len(scaled))
     if sampling.top_p < 1:
+        chances = np.exp(scaled)
         likeliest = np.argsort(-chances, kind="stable")
-        kept = int(np.searchsorted(np.cumsum(chances[likeliest]), sampling.top_p)) + 1
-        chances[likeliest[kept:]] = 0
-        chances /= chances.sum()
-    return int(chance.choice(len(chances), p=chances))
+        kept = int(np.searchsorted(np.cumsum(chances[likeliest]), sampling.top_p * chances.sum())) + 1
+        scaled[likeliest[kept:]] = -np.inf
+    return int(np.argmax(scaled + noise))
