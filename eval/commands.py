@@ -14,7 +14,7 @@ import typer
 from agent.commands import render
 from agent.commands.options import JsonOption, options_of
 from agent.errors import ConfigError
-from eval.speed.command import speed
+from eval.speed.command import quantise, speed
 
 if TYPE_CHECKING:
     from agent.settings import Settings
@@ -111,6 +111,7 @@ def commands_with(open_ranker: Opener) -> typer.Typer:
 
     app.command("sample")(sample)
     app.command("speed")(speed)
+    app.command("quantise")(quantise)
     return app
 
 

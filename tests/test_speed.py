@@ -4,6 +4,7 @@ import json
 import math
 import socket
 import sys
+from contextlib import nullcontext
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,8 @@ from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelUnavailable
 from agent.llm.files.gguf import read_sizes
 from agent.llm.local.llama import Llama
+from agent.llm.local.requantise import requantise
+from agent.llm.registry import resolve
 from agent.settings import Settings
 from eval.cases import DataSet
 from eval.commands import app
@@ -24,6 +27,7 @@ from eval.speed.bench import Measured, Sample, judge, measure
 from eval.speed.figures import Ratio, Shape, Work, flops, paired_ratio, prefill, tokens_avoided
 from eval.speed.over_http import Connections
 from eval.speed.peers import order_of, schema_of
+from eval.speed.quantised import compare
 from eval.speed.questions import HISTORY, Question, from_data_set, generated
 from eval.speed.rankgpt import RankGPT
 from eval.speed.report import COMPARED, Report, as_json
@@ -363,3 +367,21 @@ def test_memory_that_cannot_be_measured_is_a_reason(tmp_path: Path) -> None:
     question = generated(60, 1, 1).questions(4, 0, 1)[0]
     with pytest.raises(ModelUnavailable, match="in a process of its own failed"):
         memory.measured(Settings(), tmp_path / "none.gguf", "likelihood", question.history, question.candidates)
+
+
+def test_quantisations_are_compared_on_the_same_cases(tmp_path: Path) -> None:
+    small = tmp_path / "small.gguf"
+    requantise(resolve("smollm2-135m", Settings()).path, small, kind="Q4_0")
+    result = palate_eval("quantise", "--data", FILMS, "--limit", 2, "--kinds", "q8_0,Q4_0", "--model", small, "--json")
+    assert result.exit_code == 0, result.output
+    published, other = json.loads(result.stdout)["rows"]
+    assert (published["kind"], other["kind"]) == ("Q4_0", "Q8_0")
+    assert other["bytes"] > published["bytes"] > 50_000_000
+    assert published["against"] is None
+    assert other["against"]["n"] == published["ndcg"]["n"] == 2
+    assert min(row[rate] for row in (published, other) for rate in ("reading", "writing")) > 0
+
+
+def test_a_quantisation_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ConfigError, match="there is no quantisation 'Q9_9'"):
+        compare(Settings(), None, ["Q9_9"], None, lambda _doing: nullcontext(lambda _done, _of: None), print)

@@ -1,16 +1,19 @@
-"""The command `palate eval speed`."""
+"""The commands `palate eval speed` and `palate eval quantise`."""
 
 from __future__ import annotations
 
 import dataclasses
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.commands import render
 from agent.commands.options import JsonOption, options_of
+
+if TYPE_CHECKING:
+    from agent.settings import Settings
 
 FolderOption = Annotated[
     Path | None,
@@ -31,6 +34,10 @@ CasesOption = Annotated[
 ReferenceOption = Annotated[
     str | None, typer.Option("--model", metavar="REF", help="Language model, as for palate --model.")
 ]
+KindsOption = Annotated[
+    str, typer.Option("--kinds", metavar="KIND,KIND", help="llama.cpp's file types; by default its quick ones.")
+]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N cases.")]
 
 
 def speed(
@@ -53,13 +60,10 @@ def speed(
     from eval.speed.run import Wanted, candidates_of, folder_of, run
     from eval.speed.table import chosen
 
-    options = options_of(ctx)
-    if model is not None:
-        options = dataclasses.replace(options, overrides={**options.overrides, "model.reference": model})
     names = tuple(name.strip() for name in rows.split(",") if name.strip())
     wanted = Wanted(candidates_of(candidates), users, names, cases)
     chosen(names)
-    report = run(options.load().settings, folder_of(folder), wanted, _meter, render.told)
+    report = run(_settings(ctx, model), folder_of(folder), wanted, _meter, render.told)
     for one in report.measured:
         if one.failed:
             render.note(f"{one.row.name}, {one.candidates or 'any number of'} candidates: {one.failed}")
@@ -67,6 +71,34 @@ def speed(
         render.write_json(shaped(report))
     else:
         drawing.draw(report)
+
+
+def quantise(
+    ctx: typer.Context,
+    folder: FolderOption = None,
+    kinds: KindsOption = "",
+    limit: LimitOption = None,
+    model: ReferenceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare a model file in several quantisations: size, speed, and how well it ranks the cases of a data set."""
+    from eval.speed import drawing
+    from eval.speed.quantised import KINDS, compare
+    from eval.speed.run import folder_of
+
+    names = tuple(kind.strip() for kind in kinds.split(",") if kind.strip()) or KINDS
+    found = compare(_settings(ctx, model), folder_of(folder), names, limit, _meter, render.told)
+    if as_json:
+        render.write_json({"rows": [row.as_json() for row in found]})
+    else:
+        drawing.draw_quantised(found)
+
+
+def _settings(ctx: typer.Context, model: str | None) -> Settings:
+    options = options_of(ctx)
+    if model is not None:
+        options = dataclasses.replace(options, overrides={**options.overrides, "model.reference": model})
+    return options.load().settings
 
 
 def _meter(doing: str) -> AbstractContextManager[render.Meter]:

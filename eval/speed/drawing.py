@@ -1,17 +1,19 @@
-"""A report of speed drawn in a terminal: the rows, then the targets with what was reached."""
+"""Reports of speed drawn in a terminal: the rows, then the targets with what was reached; and quantisations."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
 from agent.commands.render import duration, facts, out, plain
+from eval.results import interval_text
 from eval.speed.bench import Measured
 from eval.speed.figures import Ratio
 from eval.speed.memory import MEMORY_CANDIDATES, Memory
+from eval.speed.quantised import Quantised
 from eval.speed.report import (
     EFFICIENCY,
     EFFICIENT,
@@ -42,6 +44,28 @@ def draw(report: Report) -> None:
             where = f" with {one.candidates} candidates" if one.candidates else ""
             console.print(plain(f"{one.row.name}{where} stopped: {one.failed}"), soft_wrap=True)
     console.print(facts(_about(report)))
+
+
+def draw_quantised(found: Sequence[Quantised]) -> None:
+    """Draw a line for each file, the published one first."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    table.add_column("kind", no_wrap=True)
+    for name in ("MB", "read tok/s", "write tok/s", f"{NDCG} of likelihood [95 %]", "less published [95 %]", "p"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for one in found:
+        if one.failed:
+            table.add_row(one.kind, Text(plain(one.failed), style="red"))
+            continue
+        table.add_row(
+            one.kind,
+            f"{one.bytes / 1e6:,.0f}",
+            f"{one.reading:,.0f}",
+            f"{one.writing:,.0f}",
+            f"{one.ndcg.value:.3f}{interval_text(one.ndcg)}" if one.ndcg else "",
+            f"{one.against.value:+.3f}{interval_text(one.against)}" if one.against else "",
+            f"{one.against.p:.3f}" if one.against else "",
+        )
+    out().print(table)
 
 
 def _rows(report: Report) -> Table:

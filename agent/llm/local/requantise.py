@@ -10,18 +10,24 @@ from pathlib import Path
 import llama_cpp
 
 from agent.cores import available_cores
-from agent.errors import ModelUnavailable
+from agent.errors import ConfigError, ModelUnavailable
 from agent.llm.local.loading import listen
+
+_FILE_TYPE = "LLAMA_FTYPE_MOSTLY_"
 
 
 def requantise(source: Path, target: Path, *, kind: str = "Q4_0", threads: int | None = None) -> None:
     """Write a variant of a GGUF file in another quantisation, whole or not at all.
 
-    `kind` names one of llama.cpp's file types, such as Q4_0. Raises ModelUnavailable when llama.cpp refuses.
+    `kind` names one of llama.cpp's file types, such as Q4_0. Raises ConfigError for one that it does not know, and
+    ModelUnavailable when llama.cpp refuses.
     """
+    known = {name.removeprefix(_FILE_TYPE): name for name in dir(llama_cpp) if name.startswith(_FILE_TYPE)}
+    if kind not in known:
+        raise ConfigError(f"there is no quantisation {kind!r}", f"llama.cpp knows: {', '.join(sorted(known))}")
     listen()
     parameters = llama_cpp.llama_model_quantize_default_params()
-    parameters.ftype = getattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}")
+    parameters.ftype = getattr(llama_cpp, known[kind])
     parameters.allow_requantize = True
     parameters.nthread = threads or available_cores()
     target.parent.mkdir(parents=True, exist_ok=True)
