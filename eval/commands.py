@@ -14,6 +14,8 @@ import typer
 from agent.commands import render
 from agent.commands.options import JsonOption, options_of
 from agent.errors import ConfigError
+from eval.building.command import building
+from eval.probe.command import app as probe
 from eval.speed.command import quantise, speed
 
 if TYPE_CHECKING:
@@ -32,6 +34,17 @@ class Task:
     name: str
     about: str
     needs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a run is asked: its task, how many cases, the metrics (None for the usual ones) and a margin, if any."""
+
+    task: Task
+    limit: int | None
+    seed: int
+    metrics: tuple[str, ...] | None
+    margin: float | None
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,13 @@ ModelOption = Annotated[
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the random baseline and of the folds.")]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", metavar="FILE", help="Write the weights to this TOML file.")
+]
+MetricsOption = Annotated[
+    str | None, typer.Option("--metrics", metavar="LIST", help="Metrics with commas, such as ndcg@10,recall@5,mrr.")
+]
+MarginOption = Annotated[
+    float | None,
+    typer.Option("--not-worse-than", min=0, max=1, metavar="X", help="Say of each pair if it loses X at most."),
 ]
 PrecisionOption = Annotated[
     float, typer.Option("--l2", min=0, metavar="X", help="How strongly weights are held to 0, or to --around.")
@@ -83,15 +103,19 @@ def commands_with(open_ranker: Opener) -> typer.Typer:
         limit: LimitOption = None,
         model: ModelOption = None,
         seed: SeedOption = DEFAULT_SEED,
+        metrics: MetricsOption = None,
+        margin: MarginOption = None,
         as_json: JsonOption = False,
     ) -> None:
         """Score the ranker and its parts on a data set, with intervals and paired comparisons.
 
         Beside the whole blend stand a random order, recall alone, every signal without the model, the model's own
-        scores, the best order possible, and the orders of other systems that the data set holds.
+        scores, the best order possible, and the orders of other systems that the data set holds. A second table says
+        what the orders do besides hitting: coverage, fairness of exposure, novelty, diversity, truth to the taste.
         """
         settings = _settings(ctx, model)
-        _run(open_ranker, settings, folder, _task(task), limit, seed, as_json)
+        asked = Asked(_task(task), limit, seed, _metrics(metrics), margin)
+        _run(open_ranker, settings, folder, asked, as_json)
 
     @app.command("fit")
     def fit(
@@ -110,7 +134,9 @@ def commands_with(open_ranker: Opener) -> typer.Typer:
         _fit(open_ranker, settings, folder, output, Fit(limit, seed, l2, around), as_json)
 
     app.command("sample")(sample)
+    app.add_typer(building, name="data")
     app.command("speed")(speed)
+    app.add_typer(probe, name="probe")
     app.command("quantise")(quantise)
     return app
 
@@ -164,25 +190,32 @@ def _open(folder: Path, task: Task) -> DataSet:
     return dataset
 
 
-def _run(
-    open_ranker: Opener, settings: Settings, folder: Path, task: Task, limit: int | None, seed: int, as_json: bool
-) -> None:
-    from eval import drawing, results, runs, systems
+def _metrics(listed: str | None) -> tuple[str, ...] | None:
+    from eval.metrics import named
 
-    dataset = _open(folder, task)
-    compared = (*systems.built_in(seed), *systems.references(dataset.references))
-    n = min(dataset.n_cases, limit or dataset.n_cases)
+    return None if listed is None else named(listed)
+
+
+def _run(open_ranker: Opener, settings: Settings, folder: Path, asked: Asked, as_json: bool) -> None:
+    from eval import drawing, metrics, results, runs, systems
+    from eval.popularity import shelf_of
+
+    dataset = _open(folder, asked.task)
+    shelf = shelf_of(dataset)
+    compared = (*systems.built_in(asked.seed), *systems.references(dataset.references))
+    n = min(dataset.n_cases, asked.limit or dataset.n_cases)
     with open_ranker(dataset.items, settings, _meter, render.told) as opened, _meter("Ranking cases") as show:
         run = runs.run_rank(
-            dataset.cases(limit), dataset.items, opened.ranker, compared, progress=lambda done: show(done, n)
+            dataset.cases(asked.limit), dataset.items, opened.ranker, compared, progress=lambda done: show(done, n)
         )
-    found = results.summarise(run, compared)
+    found = results.summarise(run, compared, asked.metrics or metrics.DEFAULT, shelf)
     _note_troubles(run)
     if as_json:
-        about = {"task": task.name, "limit": limit, "seed": seed, "model": opened.model}
-        render.write_json(results.as_json(found, run, dataset, about))
+        about = {"task": asked.task.name, "limit": asked.limit, "seed": asked.seed, "model": opened.model}
+        render.write_json(results.as_json(found, run, dataset, about, asked.margin))
     else:
-        drawing.draw_run(found, run, dataset, opened.model)
+        shown = asked.metrics or drawing.USUAL
+        drawing.draw_run(found, run, dataset, opened.model, shown=shown, margin=asked.margin)
 
 
 def _fit(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.table import Table
 
 from agent.commands.render import count, duration, facts, out, plain
-from eval.results import HEADLINE, Result, Results, interval_text, timings, verdict
+from eval.beyond import CALIBRATION, COVERAGE, GINI, NOVELTY, POPULARITY, TAG_DIVERSITY, K, Missing
+from eval.results import Result, Results, interval_text, not_worse_sentence, timings, verdict
+from eval.statistics import rate
 from eval.systems import MODEL
 
 if TYPE_CHECKING:
@@ -17,22 +19,49 @@ if TYPE_CHECKING:
     from eval.fitting import Report
     from eval.runs import Run
 
-SHOWN = ("ndcg@1", "ndcg@5", HEADLINE, "ndcg@20")
+USUAL = ("ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20")
+COLUMNS = 4  # of metrics in one table, for a terminal of 80 columns
+BEYOND = {
+    COVERAGE: ("coverage", ".3f"),
+    GINI: ("gini", ".3f"),
+    NOVELTY: ("novelty", ".2f"),
+    POPULARITY: ("popular", ".4g"),
+    TAG_DIVERSITY: ("diverse", ".3f"),
+    CALIBRATION: ("off-mix", ".3f"),
+}
 
 
-def draw_run(results: Results, run: Run, dataset: DataSet, model: Mapping[str, object]) -> None:
-    """Draw a run: every system with its metrics, the verdicts, then time, model and data set."""
+def draw_run(
+    results: Results,
+    run: Run,
+    dataset: DataSet,
+    model: Mapping[str, object],
+    *,
+    shown: Sequence[str] = USUAL,
+    margin: float | None = None,
+) -> None:
+    """Draw a run: every system with its metrics, the verdicts, then time, model and data set.
+
+    `shown` are the metrics to draw; with a margin each pair is also judged by it (see `not_worse_sentence`).
+    """
     console = out()
-    console.print(_table(results.results))
+    for table in _tables(results, shown):
+        console.print(table)
+    if results.shelf:
+        console.print(_beyond_table(results.results))
     for pair in results.comparisons:
-        console.print(plain(verdict(pair)), soft_wrap=True)
-    console.print(facts([*_unanswered(results.results), *_about(run, dataset, model)]))
+        console.print(plain(verdict(pair, results.headline)), soft_wrap=True)
+        if margin is not None:
+            console.print(plain(not_worse_sentence(pair, margin, results.headline)), soft_wrap=True)
+    rows = [*_detectable(results), *_not_given(results.results), *_unanswered(results)]
+    console.print(facts([*rows, *_about(run, dataset, model)]))
 
 
 def draw_fit(report: Report) -> None:
     """Draw a fit: what the weights are worth on unseen cases, the weights, and what must be known about them."""
     console = out()
-    console.print(_table(report.results.results))
+    for table in _tables(report.results, USUAL):
+        console.print(table)
     for pair in report.results.comparisons:
         console.print(plain(verdict(pair)), soft_wrap=True)
     for name in ("prior", "blend"):
@@ -42,26 +71,74 @@ def draw_fit(report: Report) -> None:
         console.print(note, soft_wrap=True)
 
 
-def _table(results: Sequence[Result]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
-    table.add_column("system", overflow="fold", min_width=15)
-    for name in SHOWN:
-        table.add_column(f"{name} [95 %]" if name == HEADLINE else name, justify="right", no_wrap=True)
+def _tables(results: Results, shown: Sequence[str]) -> Iterator[Table]:
+    """The metrics to show, a few a table, the headline with its interval."""
+    for start in range(0, len(shown), COLUMNS):
+        yield _table(results, shown[start : start + COLUMNS])
+
+
+def _table(results: Results, shown: Sequence[str]) -> Table:
+    table = _of_systems()
+    for name in shown:
+        table.add_column(f"{name} [95 %]" if name == results.headline else name, justify="right", no_wrap=True)
     table.add_column("n", justify="right", no_wrap=True)
-    for result in results:
-        name = plain(result.system.name)
-        style = "bold" if result.system.name == MODEL else None
-        table.add_row(name, *(_cell(result, metric) for metric in SHOWN), str(result.metrics[HEADLINE].n), style=style)
+    for result in results.results:
+        cells = (_cell(result, metric, results.headline) for metric in shown)
+        _add(table, result, *cells, str(result.metrics[results.headline].n))
     return table
 
 
-def _cell(result: Result, metric: str) -> str:
+def _beyond_table(results: Sequence[Result]) -> Table:
+    table = _of_systems(f"the first {K} places")
+    for heading, _ in BEYOND.values():
+        table.add_column(heading, justify="right", no_wrap=True)
+    for result in results:
+        _add(table, result, *(_figure(result, name, form) for name, (_, form) in BEYOND.items()))
+    return table
+
+
+def _of_systems(heading: str = "system") -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column(heading, overflow="fold", min_width=15)
+    return table
+
+
+def _add(table: Table, result: Result, *cells: str) -> None:
+    table.add_row(plain(result.system.name), *cells, style="bold" if result.system.name == MODEL else None)
+
+
+def _cell(result: Result, metric: str, headline: str) -> str:
     found = result.metrics[metric]
-    return f"{found.value:.3f}{interval_text(found) if metric == HEADLINE else ''}"
+    return f"{found.value:.3f}{interval_text(found) if metric == headline else ''}"
 
 
-def _unanswered(results: Sequence[Result]) -> list[tuple[str, object]]:
-    missing = {r.system.name: r.metrics[HEADLINE].n - r.answered for r in results}
+def _figure(result: Result, name: str, form: str) -> str:
+    found = result.beyond[name]
+    return "–" if isinstance(found, Missing) else f"{found.value:{form}}"
+
+
+def _detectable(results: Results) -> list[tuple[str, object]]:
+    """How small a difference this run could have shown, pair by pair."""
+    headline = results.headline
+    told = [f"{p.system} / {p.against} {d:.3f}" for p in results.comparisons if (d := p.detectable[headline])]
+    return [("detectable", f"{', '.join(told)} ({headline}, 80 % power, alpha .05, one pair)")] if told else []
+
+
+def _not_given(results: Sequence[Result]) -> list[tuple[str, object]]:
+    """Why figures are missing for every system that answered at all."""
+    answered = [result for result in results if result.answered] or list(results)
+    reasons: dict[str, list[str]] = {}
+    for name, (heading, _) in BEYOND.items():
+        found = [result.beyond.get(name) for result in answered]
+        first = found[0]
+        if isinstance(first, Missing) and all(isinstance(figure, Missing) for figure in found):
+            reasons.setdefault(first.reason, []).append(heading)
+    told = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+    return [("not given", told)] if told else []
+
+
+def _unanswered(results: Results) -> list[tuple[str, object]]:
+    missing = {r.system.name: r.metrics[results.headline].n - r.answered for r in results.results}
     told = ", ".join(f"{name} {n}" for name, n in missing.items() if n)
     return [("unanswered", f"{told} (they count as 0)")] if told else []
 
@@ -72,8 +149,15 @@ def _about(run: Run, dataset: DataSet, model: Mapping[str, object]) -> list[tupl
     prompts = ", ".join(f"{name} {mark[:12]}" for name, mark in run.prompts.items())
     return [
         ("time a case", f"p50 {duration(took['p50'])}, p95 {duration(took['p95'])}"),
-        ("degraded", f"{count(run.n_degraded, 'case')}, {len(run.failed)} failed"),
+        ("degraded", _rate(run.n_degraded, run.n)),
+        ("failed", _rate(len(run.failed), run.n)),
         ("model", f"{model.get('reference')} {hashed}".strip()),
         ("prompts", prompts or "none"),
         ("data set", f"{dataset.name} {dataset.sha256[:12]}, {run.n} of {count(dataset.n_cases, 'case')}"),
     ]
+
+
+def _rate(found: int, n: int) -> str:
+    """`2 of 95 cases [0.6 %, 7.4 %]`, with Wilson's bounds."""
+    bounds = rate(found, n)
+    return f"{found:,} of {count(n, 'case')} [{100 * (bounds.low or 0):.1f} %, {100 * (bounds.high or 0):.1f} %]"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,10 +40,11 @@ class Fault:
 def read_objects(path: Path, digest: Digest | None = None) -> Iterator[tuple[int, dict[str, object]] | Fault]:
     """The file's JSON objects with their line numbers, streamed; a line that holds none comes as a Fault.
 
-    Blank lines are passed over. Every byte read goes to `digest`. Raises CatalogueError when the file cannot be read.
+    A name that ends in .gz is unpacked. Blank lines are passed over. Every byte read goes to `digest`. Raises
+    CatalogueError when the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with _opened(path) as file:
             for line, text in enumerate(_lines(file, digest), start=1):
                 if text is None:
                     yield Fault(path, line, f"is longer than {MAX_LINE_BYTES:,} bytes")
@@ -50,6 +54,8 @@ def read_objects(path: Path, digest: Digest | None = None) -> Iterator[tuple[int
         raise CatalogueError(
             f"cannot read {path}: {error.strerror or error}", "Check the file and its rights"
         ) from error
+    except (EOFError, zlib.error) as error:
+        raise CatalogueError(f"cannot unpack {path}: {error}", "It is cut off or damaged: fetch it again") from error
 
 
 def refuse(faults: Sequence[Fault]) -> None:
@@ -59,6 +65,10 @@ def refuse(faults: Sequence[Fault]) -> None:
     told = "; ".join(str(fault) for fault in faults[:MAX_FAULTS_TOLD])
     more = f"; and {len(faults) - MAX_FAULTS_TOLD:,} more bad lines" if len(faults) > MAX_FAULTS_TOLD else ""
     raise CatalogueError(told + more, "Mend the data set: a score over part of it would mislead")
+
+
+def _opened(path: Path) -> BinaryIO:
+    return io.BufferedReader(gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
 def _lines(file: BinaryIO, digest: Digest | None) -> Iterator[bytes | None]:

@@ -13,15 +13,29 @@ from agent.errors import ConfigError
 
 DEFAULT = ("ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20", "rr", "success@5", "success@10")
 LIBRARY, ENGINE = "ir-measures", "pytrec-eval-terrier"
+KNOWN = "ndcg@K, recall@K, precision@K, f1@K, map@K, hr@K (= success@K), rr (= mrr), rr@K (= mrr@K); K from 1 to 9999"
 
 PerCase = dict[str, dict[str, float]]
 
-_NAME = re.compile(r"\A(?:(?P<family>ndcg|success)@(?P<k>[1-9][0-9]{0,3})|rr)\Z")
+_ALIASES = {"hr": "success", "mrr": "rr"}
+_MEASURES = {
+    "ndcg": ir_measures.nDCG,
+    "recall": ir_measures.R,
+    "precision": ir_measures.P,
+    "map": ir_measures.AP,
+    "success": ir_measures.Success,
+    "rr": ir_measures.RR,
+}
+_NAME = re.compile(rf"\A(?P<family>{'|'.join([*_MEASURES, *_ALIASES, 'f1'])})(?:@(?P<k>[1-9][0-9]{{0,3}}))?\Z")
 _FORMULAS = {
     "ndcg": "sum over the first {k} places of rel / log2(place + 1), over the same sum for the best order of all"
     " relevant items; rel is 1 for a relevant item, else 0",
+    "recall": "relevant items in the first {k} places / all relevant items",
+    "precision": "relevant items in the first {k} places / {k}, also where fewer were given",
+    "f1": "2 P R / (P + R) of precision P and recall R in the first {k} places, 0 where both are 0; per case",
+    "map": "sum of the precision at each relevant item in the first {k} places / all relevant items",
     "success": "1 if one of the first {k} places holds a relevant item, else 0",
-    "rr": "1 / place of the first relevant item, 0 if there is none",
+    "rr": "1 / place of the first relevant item{within}, 0 if there is none",
 }
 
 
@@ -37,7 +51,22 @@ class Metric:
 def described(name: str) -> Metric:
     """The metric's formula and library. Raises ConfigError for a name that is none."""
     family, k = _parts(name)
-    return Metric(name, _FORMULAS[family].format(k=k), f"{LIBRARY} {version(LIBRARY)} ({ENGINE} {version(ENGINE)})")
+    formula = _FORMULAS[family].format(k=k, within=f" in the first {k} places" if k else "")
+    engine = "its MS MARCO scorer" if family == "rr" and k else f"{ENGINE} {version(ENGINE)}"
+    return Metric(name, formula, f"{LIBRARY} {version(LIBRARY)} ({engine})")
+
+
+def named(text: str) -> tuple[str, ...]:
+    """The metrics of a list with commas, such as `ndcg@10,recall@5`, in its order, each once.
+
+    Raises ConfigError for a name that is no metric, or for none at all.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise ConfigError("no metric is named", f"Metrics: {KNOWN}")
+    for name in names:
+        _parts(name)
+    return names
 
 
 def per_case(
@@ -49,29 +78,43 @@ def per_case(
     Places are handed over as strictly falling scores, so ties never decide; an id given twice counts at its first
     place only. Orders of cases that `relevant` lacks are passed over. Raises ConfigError for a name that is no metric.
     """
-    measures = {_measure(name): name for name in names}
-    values: PerCase = {name: dict.fromkeys(relevant, 0.0) for name in measures.values()}
+    wanted = {name: _measures(name) for name in names}
+    measures = list(dict.fromkeys(measure for several in wanted.values() for measure in several))
+    found = {measure: dict.fromkeys(relevant, 0.0) for measure in measures}
     judged = {case: dict.fromkeys(ids, 1) for case, ids in relevant.items()}
     ranked = {case: _falling(orders[case]) for case in relevant if orders.get(case)}
-    if ranked:
-        for found in ir_measures.iter_calc(list(measures), judged, ranked):
-            values[measures[found.measure]][found.query_id] = float(found.value)
-    return values
+    if ranked and measures:
+        for value in ir_measures.iter_calc(measures, judged, ranked):
+            found[value.measure][value.query_id] = float(value.value)
+    return {name: _joined([found[measure] for measure in several]) for name, several in wanted.items()}
 
 
 def _falling(order: Sequence[str]) -> dict[str, float]:
     return {item_id: -float(place) for place, item_id in enumerate(dict.fromkeys(order), start=1)}
 
 
-def _measure(name: str) -> ir_measures.Measure:
+def _joined(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """One part as it is; two parts, case by case, as their harmonic mean."""
+    if len(parts) == 1:
+        return dict(parts[0])
+    one, other = parts
+    sums = {case: one[case] + other[case] for case in one}
+    return {case: 2 * one[case] * other[case] / total if total else 0.0 for case, total in sums.items()}
+
+
+def _measures(name: str) -> tuple[ir_measures.Measure, ...]:
     family, k = _parts(name)
-    if family == "rr":
-        return ir_measures.RR
-    return (ir_measures.nDCG if family == "ndcg" else ir_measures.Success) @ k
+    if family == "f1":
+        return ir_measures.P @ k, ir_measures.R @ k
+    measure = _MEASURES[family]
+    return (measure @ k if k else measure,)
 
 
 def _parts(name: str) -> tuple[str, int]:
+    """The metric's family, aliases resolved, and its K, 0 where it has none."""
     match = _NAME.match(name)
-    if not match:
-        raise ConfigError(f"there is no metric {name!r}", "Metrics: ndcg@K, success@K, rr, with K from 1 to 9999")
-    return match["family"] or "rr", int(match["k"] or 0)
+    family = match["family"] if match else ""
+    family, k = _ALIASES.get(family, family), int((match and match["k"]) or 0)
+    if not family or not (k or family == "rr"):
+        raise ConfigError(f"there is no metric {name!r}", f"Metrics: {KNOWN}")
+    return family, k

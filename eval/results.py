@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 
+from eval.beyond import FORMULAS, LOWER_IS_BETTER, Figures, K, Missing, Shelf, beyond
 from eval.cases import DataSet
+from eval.comparisons import Comparison, compare, not_worse
 from eval.metrics import DEFAULT, PerCase, described, per_case
 from eval.runs import Run
-from eval.statistics import CONFIDENCE, RESAMPLES, SEED, Difference, Estimate, difference, estimate, percentile
+from eval.statistics import (
+    CONFIDENCE,
+    POWER,
+    RESAMPLES,
+    SEED,
+    Clusters,
+    Difference,
+    Estimate,
+    estimate,
+    percentile,
+    rate,
+)
 from eval.systems import LIKELIHOOD_ONLY, MODEL, RECALL_ONLY, WITHOUT_MODEL, System
 
 HEADLINE = "ndcg@10"
@@ -25,81 +38,84 @@ class Result:
     system: System
     answered: int
     metrics: Mapping[str, Estimate]
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One system against another on the same cases."""
-
-    system: str
-    against: str
-    metrics: Mapping[str, Difference]
+    beyond: Figures = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that a run says, before it is drawn or written."""
+    """Everything that a run says, before it is drawn or written. `shelf` is None where only hits were asked for."""
 
     results: tuple[Result, ...]
     comparisons: tuple[Comparison, ...]
     per_case: Mapping[str, PerCase]
+    shelf: Shelf | None = None
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The names of the metrics, in the order in which they were asked for."""
+        return tuple(self.results[0].metrics) if self.results else ()
+
+    @property
+    def headline(self) -> str:
+        """The metric that verdicts are given on: ndcg@10, or the first one where that was not asked for."""
+        return HEADLINE if HEADLINE in self.metrics else self.metrics[0]
 
 
-def summarise(run: Run, systems: Sequence[System], metrics: Sequence[str] = DEFAULT) -> Results:
+def summarise(
+    run: Run, systems: Sequence[System], metrics: Sequence[str] = DEFAULT, shelf: Shelf | None = None
+) -> Results:
     """The run's figures, systems in the order given. Model and reference systems are compared with recall in pairs.
 
+    Cases of one user are drawn and flipped together. With a shelf, also what the orders do besides hitting.
     Raises ConfigError for a name that is no metric, ValueError for a run without cases.
     """
     values = {system.name: per_case(run.orders[system.name], run.relevant, metrics) for system in systems}
-    results = tuple(Result(s, run.answered(s.name), _estimates(values[s.name])) for s in systems)
-    pairs = [*COMPARED, *((MODEL, s.name) for s in systems if s.kind == "reference")]
-    comparisons = tuple(
-        Comparison(one, other, _differences(values[one], values[other]))
-        for one, other in pairs
-        if one in values and other in values
+    results = tuple(
+        Result(s, run.answered(s.name), _estimates(values[s.name], run.clusters), _beyond(run, s.name, shelf))
+        for s in systems
     )
-    return Results(results, comparisons, values)
+    pairs = [*COMPARED, *((MODEL, s.name) for s in systems if s.kind == "reference")]
+    known = [(one, other) for one, other in pairs if one in values and other in values]
+    return Results(results, compare(known, values, run.clusters), values, shelf)
 
 
-def as_json(results: Results, run: Run, dataset: DataSet, about: Mapping[str, object]) -> dict[str, object]:
-    """The documented JSON shape of `palate eval run --json`; `about` joins it at the top (task, model, limit ...)."""
+def as_json(
+    results: Results, run: Run, dataset: DataSet, about: Mapping[str, object], margin: float | None = None
+) -> dict[str, object]:
+    """The documented JSON shape of `palate eval run --json`; `about` joins it at the top (task, model, limit ...).
+
+    With a margin each comparison says whether it is shown to be no worse than by that (see `not_worse`).
+    """
+    shelf = {"beyond": _beyond_method(results.shelf)} if results.shelf else {}
     return {
         **about,
-        "dataset": about_dataset(dataset, run.n),
+        "dataset": {**about_dataset(dataset, run.n), "n_users": len(set(run.clusters))},
         "results": as_rows(results),
-        "comparisons": compared_rows(results),
+        "comparisons": compared_rows(results, margin),
         "timings_ms": timings(run),
-        "degraded": {"count": run.n_degraded, "reasons": dict(run.degraded)},
-        "failed": {"count": len(run.failed), "cases": dict(list(run.failed.items())[:MAX_NAMED_CASES])},
+        "degraded": {
+            "count": run.n_degraded,
+            "reasons": dict(run.degraded),
+            "rate": asdict(rate(run.n_degraded, run.n)),
+        },
+        "failed": {
+            "count": len(run.failed),
+            "cases": dict(list(run.failed.items())[:MAX_NAMED_CASES]),
+            "rate": asdict(rate(len(run.failed), run.n)),
+        },
         "prompts": dict(run.prompts),
-        "method": method(results.results[0].metrics),
+        "method": {**method(results.metrics), **shelf},
     }
 
 
 def as_rows(results: Results) -> list[dict[str, object]]:
     """One plain object a system, with `value`, `low`, `high` and `n` of every metric."""
-    return [
-        {
-            "system": result.system.name,
-            "kind": result.system.kind,
-            "about": result.system.about,
-            "answered": result.answered,
-            "metrics": {name: asdict(value) for name, value in result.metrics.items()},
-        }
-        for result in results.results
-    ]
+    return [_row(result, len(results.per_case[result.system.name][results.headline])) for result in results.results]
 
 
-def compared_rows(results: Results) -> list[dict[str, object]]:
+def compared_rows(results: Results, margin: float | None = None) -> list[dict[str, object]]:
     """One plain object a paired comparison, with the difference, its interval, p, wins and losses of every metric."""
-    return [
-        {
-            "system": pair.system,
-            "against": pair.against,
-            "metrics": {name: asdict(value) for name, value in pair.metrics.items()},
-        }
-        for pair in results.comparisons
-    ]
+    return [pair.as_row(results.headline, margin) for pair in results.comparisons]
 
 
 def about_dataset(dataset: DataSet, n: int) -> dict[str, object]:
@@ -124,8 +140,14 @@ def method(metrics: Sequence[str] | Mapping[str, object]) -> dict[str, object]:
     """How the figures came about: every metric's formula and library, the statistics, the versions."""
     return {
         "metrics": {name: {"formula": described(name).formula, "library": described(name).library} for name in metrics},
-        "interval": f"{CONFIDENCE:.0%} BCa bootstrap over cases, {RESAMPLES} resamples, seed {SEED}",
-        "test": f"paired permutation test over cases, two-sided, {RESAMPLES} sign flips, seed {SEED}",
+        "interval": f"{CONFIDENCE:.0%} BCa bootstrap over cases, a user's drawn together, {RESAMPLES} resamples,"
+        f" seed {SEED}",
+        "test": f"paired permutation test over cases, a user's flipped together, two-sided, {RESAMPLES} sign flips,"
+        f" seed {SEED}",
+        "p_holm": "Holm's step-down over the comparisons of the run, within each metric",
+        "detectable": f"smallest true difference shown with {POWER:.0%} power at alpha {1 - CONFIDENCE:.2f}, normal"
+        " approximation from the observed spread, one comparison",
+        "rates": f"{CONFIDENCE:.0%} Wilson score bounds",
         "versions": {"python": platform.python_version(), "scipy": version("scipy"), "numpy": version("numpy")},
     }
 
@@ -133,15 +155,30 @@ def method(metrics: Sequence[str] | Mapping[str, object]) -> dict[str, object]:
 def verdict(comparison: Comparison, metric: str = HEADLINE) -> str:
     """One plain sentence: who is better by how much, or that nothing is shown.
 
-    A difference is shown when its interval leaves out 0 and the permutation test gives p < 0.05.
+    A difference is shown when its interval leaves out 0 and the permutation test, corrected for all comparisons of
+    the run, gives p < 0.05.
     """
-    found = comparison.metrics[metric]
-    figures = f"{metric} {found.value:+.3f}{interval_text(found)}, p = {found.p:.3g}, n = {found.n}"
+    found, p = comparison.metrics[metric], comparison.p_holm[metric]
+    corrected = f" (Holm, of {comparison.family})" if comparison.family > 1 else ""
+    figures = f"{metric} {found.value:+.3f}{interval_text(found)}, p = {p:.3g}{corrected}, n = {found.n}"
     counts = f"better on {found.wins} cases, worse on {found.losses}"
-    if found.low is None or found.high is None or found.low <= 0 <= found.high or found.p >= 1 - CONFIDENCE:
+    if found.low is None or found.high is None or found.low <= 0 <= found.high or p >= 1 - CONFIDENCE:
         return f"{comparison.system} is not shown to differ from {comparison.against}: {figures}; {counts}"
     word = "beats" if found.value > 0 else "loses to"
     return f"{comparison.system} {word} {comparison.against}: {figures}; {counts}"
+
+
+def not_worse_sentence(comparison: Comparison, margin: float, metric: str = HEADLINE) -> str:
+    """One plain sentence: shown to be no worse than by the margin, shown to be worse than that, or neither."""
+    found, one, other = comparison.metrics[metric], comparison.system, comparison.against
+    by = f"by more than {margin:g} {metric}"
+    if found.low is None or found.high is None:
+        return f"{one} against {other}: one case or one user says nothing about being worse {by}"
+    if not_worse(comparison, margin, metric):
+        return f"{one} is not worse than {other} {by}: its interval begins at {found.low:+.3f}"
+    if found.high < -margin:
+        return f"{one} is worse than {other} {by}: its interval ends at {found.high:+.3f}"
+    return f"{one} is not shown to be within {margin:g} {metric} of {other}: its interval begins at {found.low:+.3f}"
 
 
 def interval_text(found: Estimate | Difference) -> str:
@@ -152,9 +189,35 @@ def interval_text(found: Estimate | Difference) -> str:
     return f" [{found.low:{sign}.3f}, {found.high:{sign}.3f}]"
 
 
-def _estimates(values: PerCase) -> dict[str, Estimate]:
-    return {name: estimate(list(by_case.values())) for name, by_case in values.items()}
+def _row(result: Result, n: int) -> dict[str, object]:
+    row = {
+        "system": result.system.name,
+        "kind": result.system.kind,
+        "about": result.system.about,
+        "answered": result.answered,
+        "answered_rate": asdict(rate(result.answered, n)),
+        "metrics": {name: asdict(value) for name, value in result.metrics.items()},
+    }
+    return {**row, "beyond": {name: _figure(f) for name, f in result.beyond.items()}} if result.beyond else row
 
 
-def _differences(values: PerCase, baseline: PerCase) -> dict[str, Difference]:
-    return {name: difference(list(values[name].values()), list(baseline[name].values())) for name in values}
+def _figure(figure: Estimate | Missing) -> dict[str, object]:
+    if isinstance(figure, Missing):
+        return {"value": None, "low": None, "high": None, "n": 0, "reason": figure.reason}
+    return asdict(figure)
+
+
+def _beyond_method(shelf: Shelf) -> dict[str, object]:
+    formulas = {
+        name: {"formula": formula.format(k=K), "better": "lower" if name in LOWER_IS_BETTER else "depends"}
+        for name, formula in FORMULAS.items()
+    }
+    return {"k": K, "popularity": shelf.source, "metrics": formulas}
+
+
+def _beyond(run: Run, system: str, shelf: Shelf | None) -> Figures:
+    return beyond(run.orders[system], run.histories, shelf, users=run.users) if shelf else {}
+
+
+def _estimates(values: PerCase, clusters: Clusters) -> dict[str, Estimate]:
+    return {name: estimate(list(by_case.values()), clusters=clusters) for name, by_case in values.items()}

@@ -46,10 +46,12 @@ class Run:
     """What a run has collected; everything is keyed by case id, in the order of the cases.
 
     `n_degraded` cases got less than asked, `degraded` counts them by stage and reason; `failed` says why a case has no
-    answer at all.
+    answer at all. `users` and `histories` are those of the cases.
     """
 
     relevant: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    users: dict[str, str] = field(default_factory=dict)
+    histories: dict[str, tuple[str, ...]] = field(default_factory=dict)
     orders: dict[str, dict[str, Order]] = field(default_factory=dict)
     rank_ms: dict[str, float] = field(default_factory=dict)
     n_degraded: int = 0
@@ -61,6 +63,17 @@ class Run:
     def n(self) -> int:
         """How many cases were run, answered or not."""
         return len(self.relevant)
+
+    @property
+    def clusters(self) -> list[str]:
+        """Whose each case is, in the order of the cases; a case of nobody known stands for itself."""
+        return [self.users.get(case_id, case_id) for case_id in self.relevant]
+
+    def take(self, case: Case) -> None:
+        """Begin a case: what is known of it before anybody is asked."""
+        self.relevant[case.case_id] = case.relevant
+        self.users[case.case_id] = case.user_id
+        self.histories[case.case_id] = case.history
 
     def answered(self, system: str) -> int:
         """How many cases the system gave an order for."""
@@ -79,7 +92,7 @@ def run_rank(
     """Every system's order for every case. A case that the ranker fails on stays, without an answer."""
     run = Run(orders={system.name: {} for system in systems})
     for done, case in enumerate(cases, start=1):
-        run.relevant[case.case_id] = case.relevant
+        run.take(case)
         slate = _ask(case, items, ranker, run, clock)
         for system in systems:
             run.orders[system.name][case.case_id] = system.order(case, slate)
@@ -97,7 +110,7 @@ def run_choices(
     choices: list[Choice] = []
     run = Run()
     for done, case in enumerate(cases, start=1):
-        run.relevant[case.case_id] = case.relevant
+        run.take(case)
         slate = _ask(case, items, ranker, run, time.perf_counter)
         troubles = [*run.failed.values(), *run.degraded]
         if slate is None or troubles:

@@ -1,12 +1,14 @@
-"""How sure a mean over cases is: bootstrap intervals and paired permutation tests. Pure: the seed is fixed or given.
+"""How sure a mean over cases is: bootstrap intervals, paired permutation tests, Holm's correction, bounds of rates.
 
-Everything works on one value a case, and says how many cases there were.
+Pure: the seed is fixed or given. Everything works on one value a case, and says how many cases there were. Where one
+person has several cases, `clusters` names the person of each: then people are drawn and flipped whole, not cases.
 """
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +18,13 @@ from scipy import stats
 SEED = 20_260_101
 RESAMPLES = 9_999
 CONFIDENCE = 0.95
+POWER = 0.8
 BCA_MAX_CASES = 5_000  # beyond it the correction is nothing beside the width, and its jackknife is quadratic
 EXACT_MAX_CASES = 20
 CELLS_A_BATCH = 2_000_000
 
 Floats = NDArray[np.float64]
+Clusters = Sequence[Hashable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,37 +50,117 @@ class Difference:
     losses: int
 
 
-def estimate(values: Sequence[float], *, resamples: int = RESAMPLES, seed: int = SEED) -> Estimate:
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """The values summed by cluster, in the order in which clusters come up, and how many cases each has."""
+
+    totals: Floats
+    sizes: Floats
+
+    @classmethod
+    def of(cls, array: Floats, clusters: Clusters | None) -> _Sums:
+        """Raises ValueError when there is not one cluster a value."""
+        if clusters is None:
+            return cls(array, np.ones(len(array)))
+        if len(clusters) != len(array):
+            raise ValueError(f"{len(array)} values need a cluster each, got {len(clusters)}")
+        numbers: dict[Hashable, int] = {}
+        places = [numbers.setdefault(cluster, len(numbers)) for cluster in clusters]
+        totals = np.bincount(places, weights=array)
+        return cls(totals.astype(np.float64), np.bincount(places).astype(np.float64))
+
+
+def estimate(
+    values: Sequence[float], *, clusters: Clusters | None = None, resamples: int = RESAMPLES, seed: int = SEED
+) -> Estimate:
     """The mean with its 95 % bootstrap interval, bias-corrected and accelerated (Efron 1987).
 
-    Values that are all equal give an interval of no width; one value gives no interval. Above 5,000 cases the plain
-    percentile interval. Raises ValueError when there are none.
+    Values that are all equal give an interval of no width; one value, or one cluster, gives no interval. Above 5,000
+    cases the plain percentile interval. With `clusters` these are drawn whole, and the mean stays that over cases
+    (the cluster bootstrap, Field and Welsh 2007). Raises ValueError when there are no values.
     """
     array = _checked(values)
-    low, high = _bounds(array, resamples, seed)
+    low, high = _bounds(_Sums.of(array, clusters), resamples, seed)
     return Estimate(float(array.mean()), low, high, len(array))
 
 
 def difference(
-    values: Sequence[float], baseline: Sequence[float], *, resamples: int = RESAMPLES, seed: int = SEED
+    values: Sequence[float],
+    baseline: Sequence[float],
+    *,
+    clusters: Clusters | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> Difference:
     """The mean of `values - baseline`, case by case, with its bootstrap interval and a two-sided permutation test.
 
     `p` is the share of sign flips of the per-case differences that move the mean at least as far (Fisher's
-    randomisation test; exact when 2**n is no more than `resamples`); identical systems get 1.
-    Raises ValueError when the lengths differ or there are no cases.
+    randomisation test; exact when 2**n is no more than `resamples`); identical systems get 1. With `clusters` all
+    cases of one flip together. Raises ValueError when the lengths differ or there are no cases.
     """
-    if len(values) != len(baseline):
-        raise ValueError(f"a paired comparison needs equal lengths, got {len(values)} and {len(baseline)}")
-    deltas = _checked(values) - _checked(baseline)
-    low, high = _bounds(deltas, resamples, seed)
+    deltas = _deltas(values, baseline)
+    sums = _Sums.of(deltas, clusters)
+    low, high = _bounds(sums, resamples, seed)
     wins, losses = int((deltas > 0).sum()), int((deltas < 0).sum())
-    return Difference(float(deltas.mean()), low, high, len(deltas), _p(deltas, resamples, seed), wins, losses)
+    return Difference(float(deltas.mean()), low, high, len(deltas), _p(sums.totals, resamples, seed), wins, losses)
+
+
+def smallest_detectable(
+    values: Sequence[float], baseline: Sequence[float], *, clusters: Clusters | None = None
+) -> float | None:
+    """The smallest true difference that as many such cases show 4 times in 5 at a two-sided alpha of .05.
+
+    (z(.975) + z(.8)) times the standard error of the mean difference (the normal approximation, uncorrected for
+    several comparisons); with `clusters` the standard error is the linearised one over clusters. None below two of
+    them, 0 where the systems never differ. Raises ValueError as `difference` does.
+    """
+    deltas = _deltas(values, baseline)
+    sums = _Sums.of(deltas, clusters)
+    n = len(sums.totals)
+    if n < 2:
+        return None
+    off = sums.totals - sums.sizes * deltas.mean()
+    error = math.sqrt(float(off @ off) * n / (n - 1)) / len(deltas)
+    return float(stats.norm.ppf(1 - (1 - CONFIDENCE) / 2) + stats.norm.ppf(POWER)) * error
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Each p adjusted for the whole family by Holm's step-down (Holm 1979), in the order given; empty for none.
+
+    The i-th smallest of m is multiplied by m - i + 1, never falls below a smaller one's, and is at most 1: those
+    below alpha may be called shown together, with a chance of at most alpha of one false claim among them.
+    """
+    adjusted = [0.0] * len(p_values)
+    so_far = 0.0
+    for place, n in enumerate(sorted(range(len(p_values)), key=lambda n: p_values[n])):
+        so_far = max(so_far, min(1.0, p_values[n] * (len(p_values) - place)))
+        adjusted[n] = so_far
+    return adjusted
+
+
+def rate(count: int, n: int) -> Estimate:
+    """The share `count / n` with its 95 % bounds by Wilson's score (Wilson 1927), which hold for rare things too.
+
+    Raises ValueError when there are no cases, or the count is not within 0 and n.
+    """
+    if not 0 <= count <= n or not n:
+        raise ValueError(f"a rate is a count out of at least one, got {count} of {n}")
+    z = float(stats.norm.ppf(1 - (1 - CONFIDENCE) / 2))
+    share, weight = count / n, 1 + z * z / n
+    middle = (share + z * z / (2 * n)) / weight
+    reach = z / weight * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return Estimate(share, 0.0 if not count else middle - reach, 1.0 if count == n else middle + reach, n)
 
 
 def percentile(values: Sequence[float], share: float) -> float:
     """The value that `share` (in [0, 1]) of the values do not exceed, interpolated; 0 when there are none."""
     return float(np.quantile(np.asarray(values, dtype=float), share)) if len(values) else 0.0
+
+
+def _deltas(values: Sequence[float], baseline: Sequence[float]) -> Floats:
+    if len(values) != len(baseline):
+        raise ValueError(f"a paired comparison needs equal lengths, got {len(values)} and {len(baseline)}")
+    return _checked(values) - _checked(baseline)
 
 
 def _checked(values: Sequence[float]) -> Floats:
@@ -86,31 +170,39 @@ def _checked(values: Sequence[float]) -> Floats:
     return array
 
 
-def _bounds(array: Floats, resamples: int, seed: int) -> tuple[float | None, float | None]:
-    if len(array) < 2:
+def _bounds(sums: _Sums, resamples: int, seed: int) -> tuple[float | None, float | None]:
+    means = sums.totals / sums.sizes
+    if len(means) < 2:
         return None, None
-    if np.ptp(array) == 0:
-        return float(array[0]), float(array[0])
-    for method in ("BCa", "percentile") if len(array) <= BCA_MAX_CASES else ("percentile",):
-        low, high = _bootstrap(array, method, resamples, seed)
+    if np.ptp(means) == 0:
+        return float(means[0]), float(means[0])
+    for method in ("BCa", "percentile") if len(means) <= BCA_MAX_CASES else ("percentile",):
+        low, high = _bootstrap(sums, method, resamples, seed)
         if np.isfinite([low, high]).all():
             break
     return low, high
 
 
-def _bootstrap(array: Floats, method: str, resamples: int, seed: int) -> tuple[float, float]:
+def _bootstrap(sums: _Sums, method: str, resamples: int, seed: int) -> tuple[float, float]:
+    alone = bool((sums.sizes == 1).all())
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # gives NaN, which the caller looks for
         found = stats.bootstrap(
-            (array,),
-            np.mean,
+            (sums.totals,) if alone else (sums.totals, sums.sizes),
+            np.mean if alone else _mean_over_cases,
+            paired=not alone,
+            vectorized=True,
             confidence_level=CONFIDENCE,
             n_resamples=resamples,
-            batch=max(1, CELLS_A_BATCH // len(array)),
+            batch=max(1, CELLS_A_BATCH // len(sums.totals)),
             method=method,
             rng=np.random.default_rng(seed),
         ).confidence_interval
     return float(found.low), float(found.high)
+
+
+def _mean_over_cases(totals: Floats, sizes: Floats, axis: int = -1) -> Floats:
+    return np.asarray(totals.sum(axis=axis) / sizes.sum(axis=axis), dtype=np.float64)
 
 
 def _p(deltas: Floats, resamples: int, seed: int) -> float:

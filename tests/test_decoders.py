@@ -7,14 +7,14 @@ from agent.deadline import Deadline
 from agent.errors import ModelUnavailable
 from agent.llm.local.llama import Llama
 from agent.llm.local.options import CacheType, Options, Switch
-from tests.support.gguf_files import tiny_gguf
+from tests.support.tiny_gguf import KINDS
 
 NEVER = Deadline.never()
 
 
 def opened(folder: Path, flash_attention: Switch = "auto", cache_type: CacheType = "f16") -> Llama:
     path = folder / "tiny.gguf"
-    path.write_bytes(tiny_gguf())
+    path.write_bytes(KINDS["llama"]())
     options = Options(flash_attention=flash_attention, cache_type=cache_type, n_gpu_layers=0, context_tokens=256)
     return Llama(path, name="tiny", sha256="", options=options)
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
@@ -16,11 +17,15 @@ from agent.types import Slate
 from eval import systems
 from eval.cases import DataSet
 from eval.commands import commands_with
-from eval.results import summarise, verdict
+from eval.comparisons import Comparison, not_worse
+from eval.results import not_worse_sentence, summarise, verdict
 from eval.runs import Run, run_rank
+from eval.statistics import Difference, holm
 from tests.support.fake_ranker import FILMS, FakeRanker, opener_of
 
 ROOT = Path(__file__).parent.parent
+FIGURES = {"value", "low", "high", "n"}
+BETTER = "better on 30 cases, worse on 20"
 NAMES = ["random", "recall-only", "without-model", "likelihood-only", "model", "oracle", "rival"]
 
 
@@ -50,20 +55,22 @@ def test_the_json_has_the_documented_shape() -> None:
     for row in found["results"]:
         for name in ("ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20", "rr", "success@10"):
             figures = row["metrics"][name]
-            assert set(figures) == {"value", "low", "high", "n"}
+            assert set(figures) == FIGURES
             assert 0 <= figures["low"] <= figures["value"] <= figures["high"] <= 1
             assert figures["n"] == 6
     pair = found["comparisons"][0]
     assert (pair["system"], pair["against"]) == ("model", "recall-only")
-    assert set(pair["metrics"]["ndcg@10"]) == {"value", "low", "high", "n", "p", "wins", "losses"}
+    assert set(pair["metrics"]["ndcg@10"]) == FIGURES | {"p", "wins", "losses", "p_holm", "detectable"}
     assert found["task"] == "rank"
     assert found["model"]["fingerprint"] == "cd" * 32
     assert found["prompts"] == {"en/rank-likelihood": "ab" * 32}
     assert found["dataset"]["sha256"] == DataSet.open(FILMS).sha256
     assert found["dataset"]["n_run"] == found["dataset"]["n_cases"] == 6
     assert set(found["timings_ms"]) == {"p50", "p95", "n"}
-    assert found["degraded"] == {"count": 0, "reasons": {}}
-    assert found["failed"] == {"count": 0, "cases": {}}
+    for trouble, named in (("degraded", "reasons"), ("failed", "cases")):
+        assert (found[trouble]["count"], found[trouble][named]) == (0, {})
+        assert found[trouble]["rate"]["high"] == pytest.approx(0.39, abs=0.005), "none of 6 may still be 39 in 100"
+    assert found["dataset"]["n_users"] == 6
     assert found["method"]["metrics"]["ndcg@10"]["library"].startswith("ir-measures")
 
 
@@ -138,10 +145,15 @@ def test_a_case_that_fails_or_degrades_stays_and_is_told() -> None:
     result = palate_eval("run", "--data", FILMS, "--json", ranker=ranker)
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
-    assert found["failed"] == {"count": 1, "cases": {"c4": "the fake is down. Ask again"}}
-    assert found["degraded"] == {"count": 1, "reasons": {"rerank: no opinion today": 1}}
+    assert found["failed"]["cases"] == {"c4": "the fake is down. Ask again"}
+    assert found["degraded"]["reasons"] == {"rerank: no opinion today": 1}
+    for trouble in ("failed", "degraded"):
+        assert found[trouble]["count"] == 1
+        assert found[trouble]["rate"]["value"] == pytest.approx(1 / 6)
     model = next(row for row in found["results"] if row["system"] == "model")
     assert model["answered"] == 5
+    assert model["answered_rate"]["value"] == pytest.approx(5 / 6)
+    assert 0.4 < model["answered_rate"]["low"] < 5 / 6 < model["answered_rate"]["high"] < 1
     assert model["metrics"]["ndcg@10"]["n"] == 6
     assert model["metrics"]["ndcg@10"]["value"] < 5 / 6 + 1e-9
     assert found["timings_ms"]["n"] == 5
@@ -242,6 +254,132 @@ def test_a_verdict_needs_both_the_interval_and_the_test() -> None:
     assert verdict(summarise(won, only).comparisons[0]).startswith("model beats recall-only: ndcg@10 +1.000")
     lost = Run(relevant=wins, orders={"model": dict.fromkeys(wins, ()), "recall-only": wins})
     assert verdict(summarise(lost, only).comparisons[0]).startswith("model loses to recall-only")
+
+
+def rows_of(result: Result) -> dict[str, dict[str, dict[str, dict[str, object]]]]:
+    assert result.exit_code == 0, result.output
+    return {row["system"]: row for row in json.loads(result.stdout)["results"]}
+
+
+def test_a_run_tells_what_orders_do_besides_hitting(folder: Path) -> None:
+    items = (folder / "items.jsonl").read_text()
+    (folder / "items.jsonl").write_text(items.replace('"popularity"', '"seats"'))
+    result = palate_eval("run", "--data", folder, "--json")
+    for name, row in rows_of(result).items():
+        assert set(row["beyond"]) == {"coverage", "gini", "novelty", "popularity", "tag_diversity", "calibration"}, name
+        assert row["beyond"]["popularity"]["value"] is None
+        assert "neither events.jsonl.gz" in str(row["beyond"]["novelty"]["reason"])
+    oracle = rows_of(result)["oracle"]["beyond"]
+    assert set(oracle["tag_diversity"]) == set(oracle["coverage"]) == FIGURES
+    assert oracle["coverage"] == {"value": 1.0, "low": None, "high": None, "n": 6}
+    told = json.loads(result.stdout)["method"]["beyond"]
+    assert told["k"] == 10
+    assert "first 10 places" in told["metrics"]["gini"]["formula"]
+    assert told["metrics"]["calibration"]["better"] == "lower"
+    drawn = palate_eval("run", "--data", folder).stdout
+    assert "the first 10 places" in drawn
+    assert "novelty, popular: the data set has neither events.jsonl.gz" in " ".join(drawn.split())
+
+
+def test_events_make_novelty_and_popularity_known(folder: Path) -> None:
+    with gzip.open(folder / "events.jsonl.gz", "wt") as file:
+        file.writelines(json.dumps({"user_id": f"v{n}", "item_id": f"f{n % 3 + 1}", "at": n}) + "\n" for n in range(9))
+    row = rows_of(palate_eval("run", "--data", folder, "--json"))["model"]["beyond"]
+    assert set(row["popularity"]) == set(row["novelty"]) == FIGURES
+    assert 0 < float(str(row["popularity"]["value"])) < 3
+    assert "not given" not in palate_eval("run", "--data", folder).stdout
+
+
+def test_the_metrics_asked_for_are_the_ones_given() -> None:
+    names = ["recall@2", "f1@2", "map@4", "hr@1", "mrr"]
+    result = palate_eval("run", "--data", FILMS, "--json", "--metrics", ",".join(names))
+    assert list(rows_of(result)["model"]["metrics"]) == names
+    assert list(json.loads(result.stdout)["method"]["metrics"]) == names
+    drawn = palate_eval("run", "--data", FILMS, "--metrics", ",".join(names)).stdout
+    assert "recall@2 [95 %]" in drawn
+    assert "mrr" in drawn
+    assert "ndcg" not in drawn
+    assert "model is not shown to differ from recall-only: recall@2" in drawn
+
+
+@pytest.mark.parametrize("names", ["ndcg@10,recal@5", "", "precision"])
+def test_metrics_that_are_none_are_refused_with_the_list(names: str) -> None:
+    ranker = FakeRanker()
+    result = palate_eval("run", "--data", FILMS, "--metrics", names, ranker=ranker)
+    assert isinstance(result.exception, ConfigError)
+    assert "recall@K, precision@K, f1@K, map@K" in str(result.exception)
+    assert ranker.wishes == []
+
+
+def test_a_margin_gives_every_comparison_a_sentence() -> None:
+    result = palate_eval("run", "--data", FILMS, "--not-worse-than", "0.01", "--json")
+    for pair in json.loads(result.stdout)["comparisons"]:
+        shown = pair["metrics"]["ndcg@10"]["low"] > -0.01
+        assert pair["not_worse"] == {"metric": "ndcg@10", "margin": 0.01, "shown": shown}
+    drawn = palate_eval("run", "--data", FILMS, "--not-worse-than", "0.999").stdout
+    assert drawn.count("by more than 0.999 ndcg@10") == len(json.loads(result.stdout)["comparisons"])
+    assert "by more than" not in palate_eval("run", "--data", FILMS).stdout
+    assert "not_worse" not in json.loads(palate_eval("run", "--data", FILMS, "--json").stdout)["comparisons"][0]
+
+
+def test_a_margin_that_is_none_is_refused() -> None:
+    for margin in ("nan", "-1", "inf", "little"):
+        result = palate_eval("run", "--data", FILMS, "--not-worse-than", margin)
+        assert result.exit_code == 2
+        assert "--not-worse-than" in result.stderr
+
+
+def test_being_no_worse_is_read_off_the_interval() -> None:
+    def pair(low: float | None, value: float, high: float | None) -> Comparison:
+        found = Difference(value, low, high, 9, 0.5, 3, 3)
+        return Comparison("new", "old", {"rr": found}, {"rr": 0.5}, {"rr": 0.1})
+
+    cases = {
+        "new is not worse than old by more than 0.02 rr": pair(-0.01, 0.0, 0.01),
+        "new is not shown to be within 0.02 rr of old": pair(-0.05, 0.01, 0.06),
+        "new is worse than old by more than 0.02 rr": pair(-0.09, -0.06, -0.03),
+        "new against old: one case or one user says nothing": pair(None, 0.0, None),
+    }
+    for sentence, compared in cases.items():
+        assert not_worse_sentence(compared, 0.02, "rr").startswith(sentence)
+    assert [not_worse(compared, 0.02, "rr") for compared in cases.values()] == [True, False, False, None]
+    assert not_worse(pair(-0.02, 0.0, 0.02), 0.02, "rr") is False, "the bound itself is not within it"
+
+
+def test_a_verdict_needs_the_p_of_the_whole_family() -> None:
+    found = Difference(0.1, 0.01, 0.2, 50, 0.03, 30, 20)
+    alone = Comparison("a", "b", {"ndcg@10": found}, {"ndcg@10": 0.03}, {"ndcg@10": 0.1})
+    among = Comparison("a", "b", {"ndcg@10": found}, {"ndcg@10": 0.12}, {"ndcg@10": 0.1}, family=4)
+    assert verdict(alone) == "a beats b: ndcg@10 +0.100 [+0.010, +0.200], p = 0.03, n = 50; " + BETTER
+    assert verdict(among).startswith("a is not shown to differ from b")
+    assert "p = 0.12 (Holm, of 4), n = 50" in verdict(among)
+
+
+def test_the_run_corrects_for_all_its_comparisons_and_tells_what_it_could_see() -> None:
+    run, compared = films_run()
+    found = summarise(run, compared)
+    raw = [pair.metrics["ndcg@10"].p for pair in found.comparisons]
+    assert [pair.p_holm["ndcg@10"] for pair in found.comparisons] == holm(raw)
+    assert {pair.family for pair in found.comparisons} == {len(raw)} == {4}
+    drawn = " ".join(palate_eval("run", "--data", FILMS).stdout.split())
+    assert "detectable model / recall-only" in drawn
+    assert "80 % power, alpha .05" in drawn
+    assert "0 of 6 cases [0.0 %, 39.0 %]" in drawn
+
+
+def test_cases_of_one_user_count_together(folder: Path) -> None:
+    rows = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
+    again = [{**row, "case_id": f"{row['case_id']}-{n}"} for n in range(4) for row in rows]
+    apart = [{**row, "user_id": row["case_id"]} for row in again]
+    found = []
+    for lines in (again, apart):
+        (folder / "cases.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        found.append(json.loads(palate_eval("run", "--data", folder, "--json").stdout))
+    assert [run["dataset"]["n_users"] for run in found] == [6, 24]
+    together, alone = (run["comparisons"][0]["metrics"]["ndcg@10"] for run in found)
+    assert (together["n"], together["value"]) == (alone["n"], alone["value"]) == (24, pytest.approx(alone["value"]))
+    assert together["detectable"] > alone["detectable"]
+    assert together["p"] >= alone["p"]
 
 
 def test_hostile_names_cannot_touch_the_terminal(folder: Path) -> None:

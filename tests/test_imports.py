@@ -38,7 +38,8 @@ ROOMS = {  # a room -> what of ours it may import, besides the ground floor and 
 }
 PURE = ["agent/profile", "agent/recall/fuse.py", "agent/recall/queries.py", "agent/recall/signals.py",
         "agent/rerank/blend.py", "agent/rerank/reply.py", "agent/rerank/presentations.py", "agent/rerank/slots.py",
-        "agent/rerank/windows.py", "agent/rerank/expression.py", "eval/metrics.py"]  # fmt: skip
+        "agent/rerank/windows.py", "agent/rerank/expression.py", "eval/metrics.py",
+        "eval/beyond.py", "eval/comparisons.py", "eval/statistics.py"]  # fmt: skip
 IMPURE = {"time", "random", "os", "pathlib", "socket", "subprocess", "sqlite3"}
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import ConfigError
-from eval.metrics import DEFAULT, described, per_case
+from eval.metrics import DEFAULT, described, named, per_case
 
 
 def ndcg(order: list[str], relevant: set[str], k: int) -> float:
@@ -45,6 +45,63 @@ def test_ndcg_agrees_with_an_independent_formula(order: list[str], relevant: set
     assert found[f"success@{k}"]["q"] == (first <= k)
 
 
+def test_a_hand_worked_example_of_the_metrics_at_k() -> None:
+    """Five places, hits at 1, 3 and 5, four relevant items of which one is not given."""
+    names = ["recall@3", "precision@3", "f1@3", "map@3", "map@5", "hr@2", "success@2", "mrr", "rr@2", "precision@10"]
+    found = per_case({"q": ["a", "x", "b", "y", "c"]}, {"q": ["a", "b", "c", "d"]}, names)
+    values = {name: by_case["q"] for name, by_case in found.items()}
+    assert values == pytest.approx(
+        {
+            "recall@3": 2 / 4,
+            "precision@3": 2 / 3,
+            "f1@3": 2 * (2 / 3) * (2 / 4) / (2 / 3 + 2 / 4),
+            "map@3": (1 / 1 + 2 / 3) / 4,
+            "map@5": (1 / 1 + 2 / 3 + 3 / 5) / 4,
+            "hr@2": 1,
+            "success@2": 1,
+            "mrr": 1,
+            "rr@2": 1,
+            "precision@10": 3 / 10,
+        }
+    )
+
+
+@settings(deadline=None)
+@given(
+    st.permutations([f"i{n}" for n in range(9)]),
+    st.sets(st.sampled_from([f"i{n}" for n in range(12)]), min_size=1),
+    st.integers(1, 12),
+)
+def test_metrics_at_k_agree_with_sets(order: list[str], relevant: set[str], k: int) -> None:
+    """The same figures counted with sets: precision, recall and F1 have one hit count, MAP one precision a hit."""
+    families = ("recall", "precision", "f1", "map", "hr", "rr")
+    found = {name: per_case({"q": order}, {"q": relevant}, [f"{name}@{k}"])[f"{name}@{k}"]["q"] for name in families}
+    hits = len(set(order[:k]) & relevant)
+    places = [place for place, item in enumerate(order[:k], start=1) if item in relevant]
+    assert found["recall"] == pytest.approx(hits / len(relevant))
+    assert found["precision"] == pytest.approx(hits / k)
+    assert found["f1"] == pytest.approx(2 * hits / (k + len(relevant)))
+    assert found["map"] == pytest.approx(sum(len(set(order[:p]) & relevant) / p for p in places) / len(relevant))
+    assert found["hr"] == (hits > 0)
+    assert found["rr"] == pytest.approx(1 / places[0] if places else 0)
+
+
+def test_two_names_of_one_metric_have_one_value_each() -> None:
+    found = per_case({"q": ["x", "a"]}, {"q": ["a"]}, ["hr@2", "success@2", "mrr", "rr", "recall@2", "f1@2"])
+    assert list(found) == ["hr@2", "success@2", "mrr", "rr", "recall@2", "f1@2"]
+    assert found["hr@2"] == found["success@2"] == {"q": 1.0}
+    assert found["mrr"] == found["rr"] == {"q": 0.5}
+
+
+def test_metrics_are_named_in_a_list_with_commas() -> None:
+    assert named("ndcg@10, recall@5,mrr,ndcg@10,") == ("ndcg@10", "recall@5", "mrr")
+    with pytest.raises(ConfigError, match="there is no metric 'recal@5'") as caught:
+        named("ndcg@10,recal@5")
+    assert "recall@K" in caught.value.hint
+    with pytest.raises(ConfigError, match="no metric is named"):
+        named(" , ")
+
+
 def test_a_case_without_an_answer_scores_zero_and_stays() -> None:
     found = per_case({"q1": ["a"], "q2": []}, {"q1": ["a"], "q2": ["a"], "q3": ["a"]})
     for name in DEFAULT:
@@ -76,7 +133,27 @@ def test_values_keep_the_order_of_the_cases() -> None:
     assert list(found["rr"]) == list(relevant)
 
 
-@pytest.mark.parametrize("name", ["", "ndcg", "ndcg@0", "ndcg@-1", "NDCG@10", "rr@5", "map", "success@", "ndcg@10 "])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "ndcg",
+        "ndcg@0",
+        "ndcg@-1",
+        "NDCG@10",
+        "rr@0",
+        "map",
+        "success@",
+        "ndcg@10 ",
+        "hr",
+        "recall",
+        "f1",
+        "mrr@",
+        "auc@5",
+        "ndcg@10000",
+        "rr@5@5",
+    ],
+)
 def test_an_unknown_metric_is_refused_by_name(name: str) -> None:
     with pytest.raises(ConfigError, match="there is no metric") as caught:
         per_case({}, {"q": ["a"]}, [name])
@@ -89,3 +166,7 @@ def test_each_metric_names_its_formula_library_and_version() -> None:
         assert metric.formula
         assert metric.library.startswith("ir-measures 0.")
     assert "first 20 places" in described("ndcg@20").formula
+    assert described("rr@5").library.endswith("(its MS MARCO scorer)")
+    assert "in the first 5 places" in described("mrr@5").formula
+    assert "places" not in described("mrr").formula
+    assert described("f1@10").formula.startswith("2 P R / (P + R)")

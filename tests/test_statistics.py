@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from eval.statistics import difference, estimate, percentile
+from eval.statistics import difference, estimate, holm, percentile, rate, smallest_detectable
 
 values = st.lists(st.floats(0, 1), min_size=2, max_size=30)
 
@@ -117,3 +117,116 @@ def test_percentiles() -> None:
     assert percentile([1.0, 2.0, 3.0], 0.5) == 2
     assert percentile([0.0, 10.0], 0.95) == pytest.approx(9.5)
     assert percentile([], 0.5) == 0
+
+
+def test_holm_steps_down_as_in_a_hand_worked_family() -> None:
+    # sorted .01 .015 .03 .04 times 4 3 2 1: .04 .045 .06 .04; the last may not fall below the one before it
+    assert holm([0.03, 0.01, 0.04, 0.015]) == pytest.approx([0.06, 0.04, 0.06, 0.045])
+    assert holm([0.2]) == [0.2]
+    assert holm([0.6, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
+def test_holm_rejects_what_the_step_down_procedure_rejects(p_values: list[float]) -> None:
+    """The procedure itself: from the smallest on, reject while p is at most alpha over how many are left."""
+    alpha, rejected = 0.05, set()
+    for place, n in enumerate(sorted(range(len(p_values)), key=lambda n: p_values[n])):
+        if min(1.0, p_values[n] * (len(p_values) - place)) > alpha:
+            break
+        rejected.add(n)
+    adjusted = holm(p_values)
+    assert {n for n, p in enumerate(adjusted) if p <= alpha} == rejected
+    assert all(after >= before for before, after in zip(p_values, adjusted, strict=True))
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 10), (1, 10), (17, 20), (850, 1_000), (95, 95), (0, 1)])
+def test_rates_have_the_bounds_that_scipy_gives(count: int, n: int) -> None:
+    found = rate(count, n)
+    theirs = stats.binomtest(count, n).proportion_ci(0.95, method="wilson")
+    assert (found.value, found.n) == (count / n, n)
+    assert found.low == pytest.approx(theirs.low, abs=1e-12)
+    assert found.high == pytest.approx(theirs.high, abs=1e-12)
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 0), (3, 2), (-1, 5)])
+def test_a_rate_of_nothing_is_refused(count: int, n: int) -> None:
+    with pytest.raises(ValueError, match="a rate is a count"):
+        rate(count, n)
+
+
+def test_cases_of_their_own_are_no_clusters() -> None:
+    values, own = np.random.default_rng(4).uniform(size=30).tolist(), [f"u{n}" for n in range(30)]
+    base = [0.5] * 30
+    assert estimate(values, clusters=own) == estimate(values)
+    assert difference(values, base, clusters=own) == difference(values, base)
+    assert smallest_detectable(values, base, clusters=own) == smallest_detectable(values, base)
+
+
+def test_cases_repeated_for_one_user_say_nothing_new() -> None:
+    """Five copies of every case, by the same users: the same mean, width and p, where cases alone feign certainty."""
+    values = np.random.default_rng(6).normal(0.1, 0.4, size=30).tolist()
+    often, users = values * 5, [f"u{n}" for n in range(30)] * 5
+    zero, zeros = [0.0] * 30, [0.0] * 150
+    once, clustered, naive = (
+        difference(values, zero),
+        difference(often, zeros, clusters=users),
+        difference(often, zeros),
+    )
+    assert clustered.n == 150
+    assert (clustered.value, clustered.p) == pytest.approx((once.value, once.p))
+    assert (clustered.low, clustered.high) == pytest.approx((once.low, once.high), abs=0.02)
+    assert naive.p < clustered.p
+    assert smallest_detectable(often, zeros, clusters=users) == pytest.approx(smallest_detectable(values, zero))
+
+
+def test_users_of_unequal_size_keep_the_mean_over_cases() -> None:
+    values, users = [1.0, 1.0, 1.0, 0.0, 0.5], ["a", "a", "a", "b", "c"]
+    found = estimate(values, clusters=users)
+    assert found.value == pytest.approx(0.7)
+    assert found.low is not None
+    assert found.high is not None
+    assert 0 <= found.low < 0.7 < found.high <= 1
+    alone = estimate([0.0, 1.0], clusters=["a", "a"])
+    assert (alone.value, alone.low, alone.n) == (0.5, None, 2)
+
+
+def test_flips_by_user_are_exact_where_they_can_be() -> None:
+    deltas, users = [0.3, 0.1, -0.05, 0.4, 0.2, 0.1], ["a", "a", "b", "c", "d", "d"]
+    sums = [0.4, -0.05, 0.4, 0.3]
+    flips = [abs(np.dot(signs, sums)) for signs in itertools.product((1, -1), repeat=4)]
+    expected = sum(total >= abs(sum(sums)) - 1e-9 for total in flips) / 16
+    assert difference(deltas, [0.0] * 6, clusters=users).p == pytest.approx(expected)
+
+
+def test_chance_alone_within_users_is_called_significant_as_rarely_as_it_should() -> None:
+    """Cases of a user share their luck: by user the test keeps its level, by case it does not."""
+    rng = np.random.default_rng(7)
+    users = np.repeat(np.arange(20), 5)
+    by_user = by_case = 0
+    for _ in range(100):
+        luck = np.repeat(rng.normal(0, 0.3, size=20), 5) + rng.normal(0, 0.05, size=100)
+        by_user += difference(luck.tolist(), [0.0] * 100, clusters=users.tolist(), resamples=199).p < 0.05
+        by_case += difference(luck.tolist(), [0.0] * 100, resamples=199).p < 0.05
+    assert by_user <= 12
+    assert by_case > 25
+
+
+def test_every_value_needs_its_cluster() -> None:
+    with pytest.raises(ValueError, match="a cluster each"):
+        estimate([0.1, 0.2], clusters=["a"])
+
+
+def test_the_smallest_detectable_difference_is_found_four_times_in_five() -> None:
+    rng = np.random.default_rng(9)
+    noise = rng.normal(0, 0.3, size=200)
+    reach = smallest_detectable(noise.tolist(), [0.0] * 200)
+    assert reach == pytest.approx(2.8016 * noise.std(ddof=1) / 200**0.5, rel=1e-4)
+    shown = sum(
+        stats.ttest_1samp(rng.normal(reach, 0.3, size=200), 0).pvalue < 0.05  # at that true difference
+        for _ in range(500)
+    )
+    assert 0.74 <= shown / 500 <= 0.86
+    assert smallest_detectable([0.5], [0.1]) is None
+    assert smallest_detectable([0.5, 0.1], [0.5, 0.1]) == 0

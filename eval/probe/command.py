@@ -1,0 +1,126 @@
+"""Ask a strategy the same in other ways: other slots, shorter histories, other words, hostile item texts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.commands import render
+from agent.commands.options import JsonOption, options_of
+
+if TYPE_CHECKING:
+    from agent.settings import Settings
+    from eval.probe.asking import Asker
+    from eval.probe.probes import Found, Given, Probe
+    from eval.runs import Told
+
+    Opener = Callable[[Settings, Told], AbstractContextManager[Asker]]
+
+DEFAULT_SEED = 20_260_101
+
+DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder with items.jsonl and cases.jsonl.")]
+LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N cases.")]
+StrategyOption = Annotated[
+    str | None, typer.Option("--strategy", metavar="EXPR", help="Strategy to probe, as the setting rerank.strategy.")
+]
+ModelOption = Annotated[
+    str | None, typer.Option("--model", metavar="REF", help="Language model, as for palate --model.")
+]
+SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of what is drawn by lot.")]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the flags say, the same for every probe."""
+
+    folder: Path
+    limit: int | None
+    strategy: str | None
+    model: str | None
+    seed: int
+    as_json: bool
+
+
+def probes_with(open_asker: Opener) -> typer.Typer:
+    """The commands, with the strategy that the opener gives."""
+    app = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
+
+    def _add(name: str, line: str) -> None:
+        def _command(
+            ctx: typer.Context,
+            folder: DataOption,
+            limit: LimitOption = None,
+            strategy: StrategyOption = None,
+            model: ModelOption = None,
+            seed: SeedOption = DEFAULT_SEED,
+            as_json: JsonOption = False,
+        ) -> None:
+            wanted = Wanted(folder, limit, strategy, model, seed, as_json)
+            _run(name, open_asker, _settings(ctx, wanted), wanted)
+
+        app.command(name, help=line)(_command)
+
+    _add("position", "Show the relevant candidate at every slot: does the place in the prompt decide?")
+    _add("history", "Cut the history to its newest 0, 1, 3, 10 and 50 items: how much does it help?")
+    _add("paraphrase", "Put the wish, and the word for the items, in other words: does the order stay?")
+    _add("injection", "Put hostile texts into an item's title: do they buy it a better place?")
+    return app
+
+
+def _built(name: str, given: Given) -> Probe:
+    from eval.probe.history import history
+    from eval.probe.injection import injection
+    from eval.probe.paraphrase import paraphrase
+    from eval.probe.position import position
+
+    return {"position": position, "history": history, "paraphrase": paraphrase, "injection": injection}[name](given)
+
+
+def _own_strategy(settings: Settings, told: Told) -> AbstractContextManager[Asker]:
+    from eval.probe.asking import open_strategy
+
+    return open_strategy(settings, told)
+
+
+def _settings(ctx: typer.Context, wanted: Wanted) -> Settings:
+    options = options_of(ctx)
+    given = {"model.reference": wanted.model, "rerank.strategy": wanted.strategy}
+    flags = {key: value for key, value in given.items() if value is not None}
+    return dataclasses.replace(options, overrides={**options.overrides, **flags}).load().settings
+
+
+def _run(name: str, open_asker: Opener, settings: Settings, wanted: Wanted) -> None:
+    from eval.cases import DataSet
+    from eval.probe import drawing
+    from eval.probe.probes import Given, run
+    from eval.probe.report import as_json, report
+
+    dataset = DataSet.open(wanted.folder)
+    cases = list(dataset.cases(wanted.limit))
+    probe = _built(name, Given(dataset.items, cases, settings.language, wanted.seed))
+    with open_asker(settings, render.told) as asker, closing(render.Meter("Probing cases")) as show:
+        found = run(probe, cases, asker, wanted.seed, progress=lambda done: show(done, len(cases)))
+    _note_troubles(found)
+    done = report(probe, found)
+    if wanted.as_json:
+        about = {"limit": wanted.limit, "seed": wanted.seed, "model": dict(asker.model)}
+        render.write_json(as_json(done, dataset, about))
+    else:
+        drawing.draw(done, dataset, asker.model)
+
+
+def _note_troubles(found: Found) -> None:
+    for reason, n in found.degraded.most_common(3):
+        render.note(f"{render.count(n, 'answer')} degraded: {reason}")
+    wrong = ", ".join(f"{n} {what}" for what, n in found.ids.items() if n)
+    if wrong:
+        render.note(f"the orders do not hold exactly the ids that were shown: {wrong}")
+
+
+app = probes_with(_own_strategy)

@@ -1,0 +1,91 @@
+"""A probe drawn in a terminal: a row a change, then its figures in sentences and what must be known about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from rich import box
+from rich.table import Table
+
+from agent.commands.render import count, facts, out, plain
+from eval.cases import DataSet
+from eval.probe.effects import METRIC
+from eval.probe.report import STABILITY, Report, Row, sentence, shown
+from eval.statistics import Difference, Estimate
+
+INTERVAL = " [95 %]"
+
+
+def draw(done: Report, dataset: DataSet, model: Mapping[str, object]) -> None:
+    """Draw the whole report; changes that apply to no case are left out of the table and named below."""
+    console = out()
+    console.print(_table(done))
+    for figure in (*done.probe.figures, *STABILITY):
+        console.print(plain(sentence(figure, done.figures[figure.name])), soft_wrap=True)
+    console.print(plain(verdict(done)), soft_wrap=True)
+    console.print(facts([*_facts(done), ("strategy", model.get("strategy")), *_about(done, dataset, model)]))
+
+
+def verdict(done: Report) -> str:
+    """Which changes are shown to move the watched item, in one plain sentence."""
+    tested = [row for row in done.rows if row.lift is not None]
+    found = [row for row in tested if shown(row.lift, row.p_holm)]
+    start = f"{len(found)} of {count(len(tested), 'change')} shown to move the item that is watched (Holm's p < .05)"
+    told = (f"{row.variant.name} {_figure(row.lift, 2, interval=True)}" for row in found)
+    return f"{start}: {'; '.join(told)}" if found else start
+
+
+def _table(done: Report) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column(done.probe.name, overflow="fold", min_width=12)
+    for name in (*done.probe.columns, "n"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in (row for row in done.rows if row.n):
+        cells = (_cell(row, column) for column in done.probe.columns)
+        table.add_row(plain(row.variant.name), *cells, str(row.n))
+    return table
+
+
+def _cell(row: Row, column: str) -> str:
+    name = column.removesuffix(INTERVAL)
+    found, digits = {
+        METRIC: (row.ndcg, 3),
+        "change": (row.ndcg_change, 3),
+        "place": (row.place, 1),
+        "lift": (row.lift, 2),
+        "tau": (row.tau, 2),
+        "top changed": (row.top_changed, 2),
+    }[name]
+    return _figure(found, digits, interval=name != column)
+
+
+def _figure(found: Estimate | Difference | None, digits: int, *, interval: bool = False) -> str:
+    if found is None:
+        return "-"
+    sign = "+" if isinstance(found, Difference) else ""
+    text = f"{found.value:{sign}.{digits}f}"
+    if not interval or found.low is None or found.high is None:
+        return text
+    return f"{text} [{found.low:{sign}.{digits}f}, {found.high:{sign}.{digits}f}]"
+
+
+def _facts(done: Report) -> Iterator[tuple[str, object]]:
+    found = done.found
+    yield "ids", ", ".join(f"{name} {n}" for name, n in found.ids.items()) or "none asked"
+    if any(found.labels.values()):
+        yield "labels of replies", ", ".join(f"{name} {n}" for name, n in found.labels.items())
+    yield "asked", f"{count(found.n_asked, 'question')}, {found.n_undecided} undecided, {found.n_failed} failed"
+    empty = [row.variant.name for row in done.rows if not row.n]
+    if empty:
+        yield "without a case", ", ".join(empty)
+    for reason, n in found.skipped.items():
+        yield "left out", f"{count(n, 'case')}: {reason}"
+    for line in done.probe.notes:
+        yield "note", line
+
+
+def _about(done: Report, dataset: DataSet, model: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    yield "model", f"{model.get('reference')} {str(model.get('fingerprint') or '')[:12]}".strip()
+    yield "prompts", ", ".join(f"{name} {mark[:12]}" for name, mark in done.found.prompts.items()) or "none"
+    cases = count(dataset.n_cases, "case")
+    yield "data set", f"{dataset.name} {dataset.sha256[:12]}, {len(done.found.users)} of {cases}"
