@@ -25,6 +25,11 @@ FILMS = ROOT / "tests" / "support" / "films.csv"
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
+def hears_interruption() -> None:
+    """Let what runs next hear Ctrl-C, even where the tests run as a background job, whose children would ignore it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A command on a terminal of 80 columns; stdout may be a pipe instead."""
 
@@ -40,6 +45,7 @@ class Terminal:
             stderr=theirs,
             env={**clean, "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", **environment},
             start_new_session=True,
+            preexec_fn=hears_interruption,
         )
         os.close(theirs)
         self.text = ""
@@ -109,12 +115,97 @@ def test_anything_but_yes_erases_nothing(films: Path, answer: str) -> None:
     assert "interrupted" in terminal.text
 
 
+def assert_interrupted(terminal: Terminal) -> None:
+    assert terminal.finish() == 130, terminal.text
+    assert "Traceback" not in terminal.text
+    assert terminal.text.endswith("palate: interrupted\r\n")
+
+
 def test_an_interrupted_command_exits_with_130(films: Path) -> None:
     terminal = Terminal(films, "tell", "ada", "--like", "lion king")
     terminal.read_until("Which one")
     os.killpg(terminal.child.pid, signal.SIGINT)
-    assert terminal.finish() == 130
-    assert "Traceback" not in terminal.text
+    assert_interrupted(terminal)
+
+
+def test_an_interruption_that_comes_just_before_the_wait_for_an_answer_ends_it(films: Path) -> None:
+    terminal = Terminal(films, "tell", "ada", "--like", "lion king")
+    terminal.read_until("Which one, 1 to 2? ")
+    main = terminal.child.pid
+    others = [int(task.name) for task in Path(f"/proc/{main}/task").iterdir() if int(task.name) != main]
+    assert others
+    ctypes.CDLL(None).tgkill(main, others[0], signal.SIGINT)  # as then, it does not end the main thread's system call
+    assert_interrupted(terminal)
+
+
+RAISES_AT = """
+import os, signal, sys
+wanted, how = sys.argv.pop(1), sys.argv.pop(1)
+
+class Interrupter:
+    armed = True
+
+    def find_spec(self, name, path=None, target=None):
+        if name == wanted and Interrupter.armed:
+            Interrupter.armed = False
+            self.interrupt()
+
+    def interrupt(self):
+        if how == "plain":
+            os.kill(os.getpid(), signal.SIGINT)
+        elif how == "twice":
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+        elif how == "exec":
+            exec("os.kill(os.getpid(), signal.SIGINT)")
+        elif how == "import-error":
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt:
+                raise ImportError("it failed to import") from None
+        elif how == "finaliser":
+            type("Dying", (), {"__del__": lambda _: os.kill(os.getpid(), signal.SIGINT)})()
+
+sys.meta_path.insert(0, Interrupter())
+from agent.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("how", ["plain", "twice", "exec", "import-error", "finaliser"])
+@pytest.mark.parametrize("moment", ["agent.commands.tree", "typer", "agent.commands.people", "sqlalchemy", "numpy"])
+def test_an_interruption_at_any_import_ends_the_same_way(films: Path, moment: str, how: str) -> None:
+    done = run_python(films, RAISES_AT, moment, how, "recommend", "ada")
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "palate: interrupted\n")
+
+
+def test_an_interruption_while_python_shuts_down_ends_the_same_way(films: Path) -> None:
+    script = """
+import atexit, os, signal
+from agent.cli import main
+atexit.register(lambda: os.kill(os.getpid(), signal.SIGINT))
+main()
+"""
+    done = run_python(films, script, "config", "show")
+    assert (done.returncode, done.stderr) == (130, "palate: interrupted\n")
+    assert done.stdout
+
+
+def test_where_interruption_is_ignored_it_stays_ignored(films: Path) -> None:
+    script = f"import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n{RAISES_AT}"
+    assert run_python(films, script, "agent.commands.config", "plain", "config", "show").returncode == 0
+
+
+def run_python(folder: Path, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=hears_interruption,
+        check=False,
+    )
 
 
 def test_no_color_is_obeyed(films: Path) -> None:

@@ -5,7 +5,9 @@ Questions are written on stderr and answers read from stdin, so results on stdou
 
 from __future__ import annotations
 
+import os
 import re
+import select
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from agent.types import Item
 
 _ID = re.compile(r"\[id (.+)\]\Z")
+_WAIT_S = 0.2
 
 
 def at_a_terminal() -> bool:
@@ -84,7 +87,14 @@ def _id_in(choice: str) -> str:
 def _answer(question: str) -> str:
     sys.stderr.write(question)
     sys.stderr.flush()
+    _await_line()
     line = sys.stdin.readline()
     if not line:
         raise typer.Abort
     return line.strip()
+
+
+def _await_line() -> None:
+    """Return when a line can be read. A Ctrl-C just before a wait does not end that wait, so no wait is long."""
+    while os.name == "posix" and not select.select([sys.stdin], [], [], _WAIT_S)[0]:
+        pass

@@ -45,7 +45,7 @@ class Scripted:
     `scores`: a function of (prefix, continuation) that gives a log-probability (at most 0) or raises; options and
     labels are continuations of `prefix + suffix` to it, and are arranged from the likeliest down.
     A token is a word: a text is cut at the first stop string and after `max_tokens` words, as a model's would be.
-    `delay_s`: how long each call takes; ModelTimeout as soon as the deadline has passed.
+    `delay_s`: how long each call takes; ModelTimeout as soon as the deadline has passed. `sleep` waits so many seconds.
     `abilities`: by default `chat` and `continue` where replies are given, `score` where scores are. `fingerprint` is
     by default new for every object, because nothing says that two scripts answer alike. Safe for several threads.
     """
@@ -60,6 +60,7 @@ class Scripted:
         abilities: Iterable[Ability] | None = None,
         control_tokens: Sequence[str] = (),
         delay_s: float = 0.0,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         if isinstance(replies, str):
             raise ConfigError("the replies of a script are one text", "Give a list of texts, or a function")
@@ -73,6 +74,7 @@ class Scripted:
         self._left = [] if replies is None or callable(replies) else list(replies)
         self._scores = scores
         self._delay_s = delay_s
+        self._sleep = sleep
         self._lock = threading.RLock()
 
     def score(self, prefix: str, continuations: Sequence[str], deadline: Deadline) -> list[Score]:
@@ -139,7 +141,7 @@ class Scripted:
         deadline.check(f"waiting for the model {self.name}")
         if self._delay_s > 0:
             in_time = deadline.remaining_s >= self._delay_s
-            time.sleep(min(self._delay_s, deadline.remaining_s))
+            self._sleep(min(self._delay_s, deadline.remaining_s))
             if not in_time:
                 raise ModelTimeout(f"the model {self.name} did not answer in time", "Give the request a longer timeout")
 
