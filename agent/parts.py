@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+import prompts
 from agent.cache import Cache
 from agent.embed.base import Embedder
 from agent.errors import ConfigError, ModelError, NotFound
@@ -25,6 +26,7 @@ from agent.types import Item
 if TYPE_CHECKING:
     from agent.recall.index import Index
     from agent.recall.vector_index import SyncReport
+    from agent.rerank.strategies import Workshop
 
 _INDEXED, _TAG_RATES = "indexed catalogue", "tag rates"  # notes in the store: of which catalogue_version
 
@@ -167,11 +169,7 @@ class Parts:
     @once
     def reranker(self) -> Reranker:
         """The strategy of the settings, on the model. Raises as `model` does, ConfigError if it cannot do it."""
-        from agent.rerank.strategies import Workshop
-
-        model, settings = self.model, self.settings
-        workshop = Workshop(model, self.cache, language=settings.language, noun=settings.noun)
-        return workshop.reranker(settings.rerank.strategy)
+        return workshop(self.model, self.cache, self.settings).reranker(self.settings.rerank.strategy)
 
     @once
     def ranker(self) -> Ranker:
@@ -194,5 +192,14 @@ class Parts:
         return self._explainer(model, {tag for item in items for tag in item.tags})
 
     def _explainer(self, model: Model | None, tags: Collection[str]) -> Explainer:
-        s = self.settings
-        return Explainer(model, language=s.language, noun=s.noun, writer=s.explain.writer, vocabulary=tags)
+        s, folder = self.settings, prompts.check(self.settings.prompts)
+        return Explainer(
+            model, language=s.language, noun=s.noun, writer=s.explain.writer, vocabulary=tags, prompts=folder
+        )
+
+
+def workshop(model: Model, cache: Cache, settings: Settings) -> Workshop:
+    """Where strategies are made on a model, with the language, noun and prompts of the settings. Raises PromptError."""
+    from agent.rerank.strategies import Workshop
+
+    return Workshop(model, cache, settings.language, settings.noun, prompts.check(settings.prompts))

@@ -71,7 +71,10 @@ class ModelSettings(Section):
     )
     flash_attention: Literal["auto", "on", "off"] = "auto"
     threads: int | None = Field(default=None, ge=1, le=512, description="by default the cores this process may use")
-    requantise: bool = Field(default=True, description="without a GPU, make and use a Q4_0 variant, which is faster")
+    requantise: Literal["auto", "off", "q4_0", "q8_0"] = Field(
+        default="auto",
+        description="use a variant of the file; auto: without a GPU, the kind that reads fastest",
+    )
     timeout_s: Seconds = Field(default=30, description="what one request may take in all")
 
 
@@ -126,6 +129,7 @@ class Settings(Section):
     cache_folder: Folder = Path("~/.cache/palate")
     language: Literal["en", "zh"] = "en"
     noun: Annotated[Word, StringConstraints(max_length=40)] = "titles"
+    prompts: Folder | None = Field(default=None, description="a folder of prompts in place of those of the same name")
     model: ModelSettings = ModelSettings()
     endpoint: EndpointSettings = EndpointSettings()
     chroma: ChromaSettings = ChromaSettings()

@@ -92,15 +92,16 @@ class Prompt:
         return rendered
 
 
-def load(task: str, language: str = "en", *, control_tokens: Iterable[str] = (), folder: Path = FOLDER) -> Prompt:
-    """The prompt `<language>/<task>.j2` of the folder, for a model with these control tokens.
+def load(task: str, language: str = "en", *, control_tokens: Iterable[str] = (), folder: Path | None = None) -> Prompt:
+    """The prompt `<language>/<task>.j2`, for a model with these control tokens.
 
-    Raises PromptError: no such prompt, a link or a path out of the folder, an incomplete header, a missing block.
+    It is that of the folder where it holds one, else the built-in one. Raises PromptError: no such prompt, a link or a
+    path out of the folder, an incomplete header, a missing block.
     """
     name = f"{language}/{task}"
-    path = folder / f"{name}.j2"
-    if not _NAME.match(name) or path.is_symlink() or not path.is_file():
-        known = sorted(p.stem for p in folder.glob(f"{language}/*.j2")) if re.match(r"\A[a-z]{2}\Z", language) else []
+    path = _path_of(name, folder or FOLDER) or _path_of(name, FOLDER)
+    if path is None:
+        known = [other.partition("/")[2] for other in available() if other.startswith(f"{language}/")]
         raise PromptError(f"there is no prompt {name!r}", f"Prompts in {language!r}: {', '.join(known) or 'none'}")
     try:
         text = path.read_text(encoding="utf-8")
@@ -126,6 +127,35 @@ def load(task: str, language: str = "en", *, control_tokens: Iterable[str] = (),
 def available(folder: Path = FOLDER) -> list[str]:
     """The names of all prompts in the folder, as `language/task`, sorted."""
     return sorted(f"{path.parent.name}/{path.stem}" for path in folder.glob("??/*.j2"))
+
+
+def check(folder: Path | None) -> Path | None:
+    """The folder, after a look at its prompts: each can be loaded, and stands in for a built-in one of its name.
+
+    Without a folder there is nothing to look at, and the built-in ones are used. Raises PromptError: no such folder, no
+    prompt in it, one of another name, one broken or with other variables.
+    """
+    if folder is None:
+        return None
+    names = available(folder)
+    if not names:
+        raise PromptError(f"{folder} holds no prompts", "A prompt is a file such as en/rank-likelihood.j2 in it")
+    for name in names:
+        if _path_of(name, folder) is None:
+            raise PromptError(f"{folder}: {name}.j2 is a link or has a wrong name", "Put the prompt itself there")
+        language, _, task = name.partition("/")
+        ours, theirs = load(task, language), load(task, language, folder=folder)
+        if set(ours.variables) != set(theirs.variables):
+            raise PromptError(
+                f"{folder}: prompt {name} has the variables {', '.join(theirs.variables)}",
+                f"It is given {', '.join(ours.variables)}",
+            )
+    return folder
+
+
+def _path_of(name: str, folder: Path) -> Path | None:
+    path = folder / f"{name}.j2"
+    return path if _NAME.match(name) and path.is_file() and not path.is_symlink() else None
 
 
 @lru_cache(maxsize=64)

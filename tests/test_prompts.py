@@ -149,3 +149,36 @@ def test_a_prompt_that_is_no_text_or_never_ends_is_named(tmp_path: Path) -> None
     (tmp_path / "en" / "endless.j2").write_text(header + endless)
     with pytest.raises(PromptError, match="en/endless"):
         prompts.load("endless", folder=tmp_path).prefix(x=1)
+
+
+LIKELIHOOD = (prompts.FOLDER / "en" / "rank-likelihood.j2").read_text(encoding="utf-8")
+
+
+def test_a_folder_stands_in_for_the_prompts_it_holds_and_no_others(tmp_path: Path) -> None:
+    folder = prompts.check(write(tmp_path, LIKELIHOOD.replace("enjoyed", "adored"), "rank-likelihood"))
+    theirs = prompts.load("rank-likelihood", folder=folder)
+    assert theirs.prefix(noun="films", history=[], wish=None).startswith("Films this person adored")
+    assert prompts.load("rank-pointwise", folder=folder) == prompts.load("rank-pointwise")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("rank-likelyhood", LIKELIHOOD, "there is no prompt 'en/rank-likelyhood'"),
+        ("rank-likelihood", LIKELIHOOD.replace("noun, history", "noun, past"), "has the variables noun, past"),
+        ("rank-likelihood", "{# purpose: x #}", "the header lacks variables"),
+        ("Rank", LIKELIHOOD, "wrong name"),
+    ],
+)
+def test_a_folder_that_cannot_stand_in_is_refused(tmp_path: Path, name: str, text: str, said: str) -> None:
+    with pytest.raises(PromptError, match=said):
+        prompts.check(write(tmp_path, text, name))
+
+
+def test_an_empty_folder_and_a_link_cannot_stand_in(tmp_path: Path) -> None:
+    with pytest.raises(PromptError, match="holds no prompts"):
+        prompts.check(tmp_path / "nowhere")
+    (tmp_path / "en").mkdir()
+    (tmp_path / "en" / "rank-likelihood.j2").symlink_to(prompts.FOLDER / "en" / "rank-likelihood.j2")
+    with pytest.raises(PromptError, match="is a link"):
+        prompts.check(tmp_path)

@@ -81,7 +81,7 @@ def test_every_setting_has_its_own_variable() -> None:
         ("xyz = 1\n", "palate.toml:1: there is no setting xyz. Known here: folder, cache_folder"),
         ('# a note\nmodel = "smollm2-135m"\n', "palate.toml:2: model is a section, not a value"),
         ('[model]\nthreads = "4"\n', "palate.toml:2: model.threads = '4' should be a valid integer"),
-        ("[model]\nrequantise = 1\n", "palate.toml:2: model.requantise = '1' should be a valid boolean"),
+        ("[model]\nrequantise = 1\n", "model.requantise = '1' should be 'auto', 'off', 'q4_0' or 'q8_0'"),
         ("[model]\ncontext_tokens = true\n", "model.context_tokens = 'True' should be a valid integer"),
         ("[model]\ntimeout_s = inf\n", "model.timeout_s = 'inf' should be a finite number"),
         ("[model]\ntimeout_s = -1\n", "model.timeout_s = '-1' should be greater than 0"),
@@ -116,7 +116,7 @@ def test_a_bad_file_is_refused_with_line_and_remedy(text: str, told: str) -> Non
         ({"PALATE_QQQQQQQQ": "x"}, "A variable is named after a setting"),
         ({"PALATE_MODEL_THREADS": "many"}, "PALATE_MODEL_THREADS: model.threads = 'many' should be a valid integer"),
         ({"CHROMA_PORT": "99999"}, "CHROMA_PORT: chroma.port = '99999' should be less than or equal to 65535"),
-        ({"PALATE_MODEL_REQUANTISE": "perhaps"}, "should be a valid boolean"),
+        ({"PALATE_MODEL_REQUANTISE": "perhaps"}, "should be 'auto', 'off', 'q4_0' or 'q8_0'"),
     ],
 )
 def test_a_bad_variable_is_refused(environment: dict[str, str], told: str) -> None:

@@ -71,7 +71,7 @@ def info(ctx: typer.Context, reference: ReferenceOrChosen = None, as_json: JsonO
     """Show what a model is: path, size, hash, licence, source, variant. Nothing is fetched."""
     from agent.llm.files import variant
     from agent.llm.files.reference import EndpointReference, parse
-    from agent.llm.registry import find
+    from agent.llm.registry import find, variant_kind
 
     settings = options_of(ctx).load().settings
     wanted = reference or settings.model.reference
@@ -85,7 +85,8 @@ def info(ctx: typer.Context, reference: ReferenceOrChosen = None, as_json: JsonO
     if model is None:
         _show(_absent(wanted), as_json)
         return
-    _show(_described(model, variant.existing(model, settings), settings), as_json)
+    kind = variant_kind(model, settings)
+    _show(_described(model, variant.existing(model, settings, kind) if kind else None, settings), as_json)
 
 
 @app.command()
@@ -164,14 +165,14 @@ def _variant(made: GGUF) -> dict[str, Any]:
 
 def _why_no_variant(model: GGUF, settings: Settings) -> str:
     from agent.llm.files import variant
-    from agent.llm.local.loading import supports_gpu
+    from agent.llm.registry import variant_kind
 
-    if not settings.model.requantise:
+    if variant_kind(model, settings):
+        return "made on first use"
+    if settings.model.requantise == "off":
         return "switched off (model.requantise)"
-    if model.file_type not in variant.WORTH_IT:
-        return f"none is made of {model.file_type or 'this kind'}"
-    wanted = variant.wanted(model, settings, supports_gpu)
-    return "made on first use" if wanted else "not needed: layers go to a GPU"
+    none_made = settings.model.requantise != "auto" or model.file_type not in variant.WORTH_IT
+    return f"none is made of {model.file_type or 'this kind'}" if none_made else "not needed: layers go to a GPU"
 
 
 def _draw_list(rows: list[dict[str, Any]], chosen: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from agent.deadline import Deadline
@@ -40,8 +41,8 @@ class Explainer:
     `writer`: `write` asks the model for a sentence of its own, checks it, asks once more, and composes what still
     fails; `compose` builds sentences from the evidence and lets the model choose among wordings; `auto` is `write` for
     models that chat and `compose` for all others (docs/decisions/002-rationale-writers.md). With no model it composes.
-    `vocabulary` holds the catalogue's tags, so that a tag an item lacks is noticed; those at hand are added.
-    Raises PromptError where the language has no prompts.
+    `vocabulary` holds the catalogue's tags, so that a tag an item lacks is noticed; those at hand are added. `prompts`
+    is a folder of prompts that stand in for the built-in ones. Raises PromptError where the language has no prompts.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Explainer:
         noun: str = "titles",
         writer: Writer = "auto",
         vocabulary: Collection[str] = (),
+        prompts: Path | None = None,
     ) -> None:
         self.model = model
         self.language = language
@@ -60,7 +62,7 @@ class Explainer:
         self.vocabulary = frozenset(vocabulary)
         control = model.control_tokens if model is not None else ()
         names = ("rationale-compose", "rationale-choose", "rationale-continue", "rationale-chat")
-        self._prompts = {name: load(name, language, control_tokens=control) for name in names}
+        self._prompts = {name: load(name, language, control_tokens=control, folder=prompts) for name in names}
 
     def explain(
         self,

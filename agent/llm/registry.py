@@ -24,7 +24,7 @@ from agent.llm.files.reference import EndpointReference, FileReference, HubRefer
 from agent.llm.files.wheels import installed_file
 from agent.settings import Settings
 
-__all__ = ["GGUF", "find", "in_lines", "known", "open_model", "prepare", "resolve"]
+__all__ = ["GGUF", "find", "in_lines", "known", "open_model", "prepare", "resolve", "variant_kind"]
 
 
 def known(settings: Settings | None = None) -> list[ModelCard]:
@@ -71,13 +71,18 @@ def find(reference: str, settings: Settings, *, progress: Progress = quiet, hub:
 
 
 def prepare(model: GGUF, settings: Settings, *, progress: Progress = quiet) -> GGUF:
-    """The file to load for a model file: without a GPU its quicker variant, made on first use; else the file itself."""
-    from agent.llm.local.loading import supports_gpu
+    """The file to load for a model file: its quicker variant, made on first use, where there is one; else itself."""
     from agent.llm.local.requantise import requantise
 
-    if not variant.wanted(model, settings, supports_gpu):
-        return model
-    return variant.made(model, settings, requantise, progress=progress)
+    kind = variant_kind(model, settings)
+    return variant.made(model, settings, kind, requantise, progress=progress) if kind else model
+
+
+def variant_kind(model: GGUF, settings: Settings) -> str | None:
+    """How the variant to load for a model file is quantised on this machine; None where the file itself is loaded."""
+    from agent.llm.local.loading import supports_gpu, uses_amx
+
+    return variant.kind_for(model, settings, variant.Machine(gpu=supports_gpu(), amx=uses_amx()))
 
 
 def open_model(settings: Settings, *, progress: Callable[[str], None] | None = None) -> Model:

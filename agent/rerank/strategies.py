@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import prompts
 from agent.cache import Cache
@@ -41,12 +42,16 @@ _BY_LABELS: dict[str, Callable[..., Reranker]] = {
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """What strategies are made with. `cache` keeps what does not depend on the person; `noun` is what items are."""
+    """What strategies are made with. `cache` keeps what does not depend on the person; `noun` is what items are.
+
+    `folder` holds prompts that stand in for the built-in ones of the same name.
+    """
 
     model: Model
     cache: Cache
     language: str = "en"
     noun: str = "titles"
+    folder: Path | None = None
 
     def reranker(self, strategy: str) -> Reranker:
         """The reranker of an expression (see `expression`), each part with its own prompt in the language.
@@ -91,4 +96,5 @@ class Workshop:
         return _BY_LABELS[name](self.model, self._prompt(name), noun=self.noun)
 
     def _prompt(self, task: str) -> prompts.Prompt:
-        return prompts.load(f"rank-{task}", self.language, control_tokens=self.model.control_tokens)
+        control = self.model.control_tokens
+        return prompts.load(f"rank-{task}", self.language, control_tokens=control, folder=self.folder)

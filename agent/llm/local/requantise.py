@@ -16,7 +16,7 @@ from agent.llm.local.loading import listen
 _FILE_TYPE = "LLAMA_FTYPE_MOSTLY_"
 
 
-def requantise(source: Path, target: Path, *, kind: str = "Q4_0", threads: int | None = None) -> None:
+def requantise(source: Path, target: Path, kind: str = "Q4_0", *, threads: int | None = None) -> None:
     """Write a variant of a GGUF file in another quantisation, whole or not at all.
 
     `kind` names one of llama.cpp's file types, such as Q4_0. Raises ConfigError for one that it does not know, and
@@ -36,7 +36,7 @@ def requantise(source: Path, target: Path, *, kind: str = "Q4_0", threads: int |
     part = Path(name)
     try:
         if llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(part), ctypes.byref(parameters)) != 0:
-            raise ModelUnavailable(f"llama.cpp could not requantise {source} to {kind}", "Set model.requantise = false")
+            raise ModelUnavailable(f"llama.cpp could not requantise {source} to {kind}", "Set model.requantise = 'off'")
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
