@@ -14,9 +14,9 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from eval.statistics import Estimate, estimate
+from eval.statistics import Estimate, estimate, mean
 
 K = 10
 ALPHA = 0.01
@@ -35,8 +35,8 @@ FORMULAS = {
     POPULARITY: "mean popularity of the items in the first {k} places (Yin et al. 2012)",
     TAG_DIVERSITY: "mean over the pairs in the first {k} places of 1 - shared tags / all tags of the two"
     " (intra-list diversity, Ziegler et al. 2005); items without tags are left out",
-    VECTOR_DIVERSITY: "mean over the pairs in the first {k} places of 1 - cosine (intra-list diversity, Ziegler et al."
-    " 2005)",
+    VECTOR_DIVERSITY: "mean over the pairs in the first {k} places of 1 - cosine of the two vectors (intra-list"
+    " diversity, Ziegler et al. 2005)",
     CALIBRATION: "sum over tags of p ln(p / (.99 q + .01 p)), p their shares in the history, q in the first {k} places,"
     " each item's tags sharing its 1 (Kullback-Leibler divergence, alpha .01, Steck 2018); 0 is the history's mix",
 }
@@ -53,7 +53,7 @@ class Shelf:
     tags: Mapping[str, Collection[str]]
     popularity: Mapping[str, float] = field(default_factory=dict)
     source: str = "popularity is not known"
-    vectors: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    vectors: Mapping[str, ArrayLike] = field(default_factory=dict)
 
     @cached_property
     def surprise(self) -> Mapping[str, float]:
@@ -131,18 +131,16 @@ def gini(lists: Collection[Sequence[str]], catalogue: Collection[str]) -> float 
 
 def mean_of(items: Sequence[str], values: Mapping[str, float]) -> float | None:
     """The mean value of those items that have one; None where none has."""
-    known = [values[item_id] for item_id in items if item_id in values]
-    return float(np.mean(known)) if known else None
+    return mean(values.get(item_id) for item_id in items)
 
 
 def tag_diversity(items: Sequence[str], tags: Mapping[str, Collection[str]]) -> float | None:
     """The mean Jaccard distance of the items' tags, in [0, 1]; None with fewer than two items that have tags."""
     tagged = [frozenset(tags[item_id]) for item_id in items if tags.get(item_id)]
-    apart = [1 - len(one & other) / len(one | other) for one, other in combinations(tagged, 2)]
-    return float(np.mean(apart)) if apart else None
+    return mean(1 - len(one & other) / len(one | other) for one, other in combinations(tagged, 2))
 
 
-def vector_diversity(items: Sequence[str], vectors: Mapping[str, Sequence[float]]) -> float | None:
+def vector_diversity(items: Sequence[str], vectors: Mapping[str, ArrayLike]) -> float | None:
     """The mean cosine distance of the items' vectors, in [0, 2]; None with fewer than two that are not 0."""
     given = [np.asarray(vectors[item_id], dtype=np.float64) for item_id in items if item_id in vectors]
     units = [vector / np.linalg.norm(vector) for vector in given if vector.any()]
@@ -186,5 +184,6 @@ def _why(name: str, shelf: Shelf) -> str:
         return shelf.source
     return {
         TAG_DIVERSITY: "no case shows two items with tags",
+        VECTOR_DIVERSITY: "no case shows two items with vectors",
         CALIBRATION: "no case has tags both in its history and among the items shown",
     }.get(name, "nothing that was shown has a value")

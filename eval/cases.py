@@ -9,26 +9,39 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import CatalogueError, ConfigError
 from agent.types import Identifier, Item, Text
+from eval import past
 from eval.jsonlines import Fault, read_objects, refuse
 
-ITEMS, CASES = "items.jsonl", "cases.jsonl"
-RESERVED = frozenset({"random", "recall-only", "likelihood-only", "model", "without-model", "oracle"})
+ITEMS, CASES, EVENTS = "items.jsonl", "cases.jsonl", past.EVENTS
+_PARTS = frozenset({"recall-only", "likelihood-only", "model", "without-model"})
+RESERVED = _PARTS | {"random", "popularity", "als", "ease", "oracle"}
 
 Ids = tuple[Identifier, ...]
 ReferenceName = Annotated[str, Field(min_length=1, max_length=200)]
 
 
+class Message(BaseModel):
+    """One utterance of a conversation."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    role: Literal["user", "assistant"]
+    content: Text
+
+
 class Case(BaseModel):
     """One question to a recommender and its answer. `history` runs oldest first; `relevant` is what counts as a hit.
 
+    In a conversation, `messages` are what was said so far, `mentioned` the items named in it; both oldest first.
     `reference` holds other systems' orders of the same candidates; they may be partial or empty, and may name items
     that do not exist (that is what some systems do). Keys that other tasks use are passed over.
     """
@@ -40,6 +53,8 @@ class Case(BaseModel):
     relevant: Annotated[Ids, Field(min_length=1)]
     history: Ids = ()
     candidates: Ids = ()
+    messages: tuple[Message, ...] = ()
+    mentioned: Ids = ()
     wish: Text | None = None
     reference: Mapping[ReferenceName, tuple[str, ...]] = Field(default_factory=dict)
 
@@ -87,12 +102,21 @@ class DataSet:
         references = tuple(sorted(checked.references))
         return cls(folder, items, checked.n_cases, digest.hexdigest(), tuple(checked.leaked), references)
 
+    @cached_property
+    def past(self) -> past.Past:
+        """What people did before the cases; empty where the folder does not tell it. Raises CatalogueError."""
+        return past.load_past(self.folder, tuple(self.items))
+
     def cases(self, limit: int | None = None) -> Iterator[Case]:
         """The cases in the file's order, streamed, at most `limit` of them.
 
         Raises CatalogueError when the file has changed for the worse since it was checked.
         """
         return islice(self._stream(), limit)
+
+    def n_run(self, limit: int | None = None) -> int:
+        """How many cases `cases` gives with this limit."""
+        return min(self.n_cases, limit or self.n_cases)
 
     def _stream(self) -> Iterator[Case]:
         for found in _cases(self.folder / CASES, self.items, (), None):
@@ -204,7 +228,8 @@ def _wrong_with(case: Case, items: Collection[str], seen: Collection[str]) -> st
     """Why the case cannot be used, None when it can."""
     if case.case_id in seen:
         return f"the case {case.case_id!r} is there already"
-    for key, ids in (("relevant", case.relevant), ("history", case.history), ("candidates", case.candidates)):
+    named = {key: getattr(case, key) for key in ("relevant", "history", "candidates", "mentioned")}
+    for key, ids in named.items():
         unknown = [item_id for item_id in ids if item_id not in items]
         if unknown:
             more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+
+SEED = 20_260_101
 
 
 def drawn(*parts: object) -> str:
     """A fixed draw for these parts: 64 hexadecimal digits, as good as random, equal for equal parts."""
     return hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).hexdigest()
+
+
+def best_first(scores: Mapping[str, float], lot: str) -> tuple[str, ...]:
+    """The ids by their score, highest first; ties are drawn by lot, alike for equal lots."""
+    return tuple(sorted(scores, key=lambda item_id: (-scores[item_id], drawn(lot, item_id))))

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from agent.commands import render
-from agent.commands.options import JsonOption, options_of
+from agent.commands.options import JsonOption
 from agent.errors import ConfigError
 from eval.building.command import building
+from eval.options import (
+    DEFAULT_SEED,
+    DataOption,
+    FolderOption,
+    LimitOption,
+    ModelOption,
+    SeedOption,
+    settings_of,
+    watch,
+)
 from eval.probe.command import app as probe
 from eval.speed.command import quantise, speed
 
@@ -59,13 +68,7 @@ class Fit:
 
 TASKS = {task.name: task for task in (Task("rank", "put given candidates in order", ("history", "candidates")),)}
 
-DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder with items.jsonl and cases.jsonl.")]
 TaskOption = Annotated[str, typer.Option("--task", metavar="TASK", help=f"What the cases ask: {', '.join(TASKS)}.")]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N cases.")]
-ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="REF", help="Language model, as for palate --model.")
-]
-SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of the random baseline and of the folds.")]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", metavar="FILE", help="Write the weights to this TOML file.")
 ]
@@ -82,13 +85,10 @@ PrecisionOption = Annotated[
 AroundOption = Annotated[
     Path | None, typer.Option("--around", metavar="FILE", help="Stay close to these weights, fitted on other data.")
 ]
-FolderOption = Annotated[Path, typer.Option("--output", metavar="DIR", help="The new folder.")]
 CandidatesOption = Annotated[
     int, typer.Option("--candidates", min=2, max=1_000, metavar="N", help="A case's candidates.")
 ]
 HistoryOption = Annotated[int, typer.Option("--history", min=1, max=1_000, metavar="N", help="A case's newest events.")]
-
-DEFAULT_SEED = 20_260_101
 
 
 def commands_with(open_ranker: Opener) -> typer.Typer:
@@ -113,7 +113,7 @@ def commands_with(open_ranker: Opener) -> typer.Typer:
         scores, the best order possible, and the orders of other systems that the data set holds. A second table says
         what the orders do besides hitting: coverage, fairness of exposure, novelty, diversity, truth to the taste.
         """
-        settings = _settings(ctx, model)
+        settings = settings_of(ctx, model=model)
         asked = Asked(_task(task), limit, seed, _metrics(metrics), margin)
         _run(open_ranker, settings, folder, asked, as_json)
 
@@ -130,7 +130,7 @@ def commands_with(open_ranker: Opener) -> typer.Typer:
         as_json: JsonOption = False,
     ) -> None:
         """Fit the blend's weights on a data set, and report them on cases that they were not fitted on."""
-        settings = _settings(ctx, model)
+        settings = settings_of(ctx, model=model)
         _fit(open_ranker, settings, folder, output, Fit(limit, seed, l2, around), as_json)
 
     app.command("sample")(sample)
@@ -156,21 +156,14 @@ def sample(
 
 
 def _palates_own(
-    items: Mapping[str, Item], settings: Settings, watch: Watch, told: Told
+    items: Mapping[str, Item], settings: Settings, shown_by: Watch, told: Told
 ) -> AbstractContextManager[Opened]:
     from eval.rankers import open_ranker
 
-    return open_ranker(items, settings, watch, told)
+    return open_ranker(items, settings, shown_by, told)
 
 
 app = commands_with(_palates_own)
-
-
-def _settings(ctx: typer.Context, model: str | None) -> Settings:
-    options = options_of(ctx)
-    if model is not None:
-        options = dataclasses.replace(options, overrides={**options.overrides, "model.reference": model})
-    return options.load().settings
 
 
 def _task(name: str) -> Task:
@@ -203,11 +196,12 @@ def _run(open_ranker: Opener, settings: Settings, folder: Path, asked: Asked, as
     dataset = _open(folder, asked.task)
     shelf = shelf_of(dataset)
     compared = (*systems.built_in(asked.seed), *systems.references(dataset.references))
-    n = min(dataset.n_cases, asked.limit or dataset.n_cases)
-    with open_ranker(dataset.items, settings, _meter, render.told) as opened, _meter("Ranking cases") as show:
+    n = dataset.n_run(asked.limit)
+    with open_ranker(dataset.items, settings, watch, render.told) as opened, watch("Ranking cases") as show:
         run = runs.run_rank(
             dataset.cases(asked.limit), dataset.items, opened.ranker, compared, progress=lambda done: show(done, n)
         )
+    shelf = replace(shelf, vectors=opened.vectors)
     found = results.summarise(run, compared, asked.metrics or metrics.DEFAULT, shelf)
     _note_troubles(run)
     if as_json:
@@ -233,8 +227,8 @@ def _fit(
         weights.writable(output)
     around = load_weights(wanted.around) if wanted.around else None
     dataset = _open(folder, TASKS["rank"])
-    n = min(dataset.n_cases, wanted.limit or dataset.n_cases)
-    with open_ranker(dataset.items, settings, _meter, render.told) as opened, _meter("Reading signals") as show:
+    n = dataset.n_run(wanted.limit)
+    with open_ranker(dataset.items, settings, watch, render.told) as opened, watch("Reading signals") as show:
         choices, run = runs.run_choices(
             dataset.cases(wanted.limit), dataset.items, opened.ranker, progress=lambda done: show(done, n)
         )
@@ -246,10 +240,6 @@ def _fit(
         render.write_json(report.as_json())
     else:
         drawing.draw_fit(report)
-
-
-def _meter(doing: str) -> AbstractContextManager[render.Meter]:
-    return closing(render.Meter(doing))
 
 
 def _note_troubles(run: Run) -> None:

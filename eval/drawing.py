@@ -9,7 +9,7 @@ from rich import box
 from rich.table import Table
 
 from agent.commands.render import count, duration, facts, out, plain
-from eval.beyond import CALIBRATION, COVERAGE, GINI, NOVELTY, POPULARITY, TAG_DIVERSITY, K, Missing
+from eval.beyond import CALIBRATION, COVERAGE, GINI, NOVELTY, POPULARITY, TAG_DIVERSITY, VECTOR_DIVERSITY, K, Missing
 from eval.results import Result, Results, interval_text, not_worse_sentence, timings, verdict
 from eval.statistics import rate
 from eval.systems import MODEL
@@ -27,6 +27,7 @@ BEYOND = {
     NOVELTY: ("novelty", ".2f"),
     POPULARITY: ("popular", ".4g"),
     TAG_DIVERSITY: ("diverse", ".3f"),
+    VECTOR_DIVERSITY: ("vectors", ".3f"),
     CALIBRATION: ("off-mix", ".3f"),
 }
 
@@ -71,6 +72,18 @@ def draw_fit(report: Report) -> None:
         console.print(note, soft_wrap=True)
 
 
+def about_rows(
+    model: Mapping[str, object], prompts: Mapping[str, str], dataset: DataSet, n_run: int
+) -> list[tuple[str, object]]:
+    """What figures hold for, as named values to draw: the model, the prompts, and so many cases of the data set."""
+    marks = ", ".join(f"{name} {mark[:12]}" for name, mark in prompts.items())
+    return [
+        ("model", f"{model.get('reference')} {str(model.get('fingerprint') or '')[:12]}".strip()),
+        ("prompts", marks or "none"),
+        ("data set", f"{dataset.name} {dataset.sha256[:12]}, {n_run} of {count(dataset.n_cases, 'case')}"),
+    ]
+
+
 def _tables(results: Results, shown: Sequence[str]) -> Iterator[Table]:
     """The metrics to show, a few a table, the headline with its interval."""
     for start in range(0, len(shown), COLUMNS):
@@ -90,15 +103,16 @@ def _table(results: Results, shown: Sequence[str]) -> Table:
 
 def _beyond_table(results: Sequence[Result]) -> Table:
     table = _of_systems(f"the first {K} places")
-    for heading, _ in BEYOND.values():
+    known = {name: drawn for name, drawn in BEYOND.items() if name in results[0].beyond}
+    for heading, _ in known.values():
         table.add_column(heading, justify="right", no_wrap=True)
     for result in results:
-        _add(table, result, *(_figure(result, name, form) for name, (_, form) in BEYOND.items()))
+        _add(table, result, *(_figure(result, name, form) for name, (_, form) in known.items()))
     return table
 
 
 def _of_systems(heading: str = "system") -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
     table.add_column(heading, overflow="fold", min_width=15)
     return table
 
@@ -145,15 +159,11 @@ def _unanswered(results: Results) -> list[tuple[str, object]]:
 
 def _about(run: Run, dataset: DataSet, model: Mapping[str, object]) -> list[tuple[str, object]]:
     took = timings(run)
-    hashed = str(model.get("sha256") or model.get("fingerprint") or "")[:12]
-    prompts = ", ".join(f"{name} {mark[:12]}" for name, mark in run.prompts.items())
     return [
         ("time a case", f"p50 {duration(took['p50'])}, p95 {duration(took['p95'])}"),
         ("degraded", _rate(run.n_degraded, run.n)),
         ("failed", _rate(len(run.failed), run.n)),
-        ("model", f"{model.get('reference')} {hashed}".strip()),
-        ("prompts", prompts or "none"),
-        ("data set", f"{dataset.name} {dataset.sha256[:12]}, {run.n} of {count(dataset.n_cases, 'case')}"),
+        *about_rows(model, run.prompts, dataset, run.n),
     ]
 
 

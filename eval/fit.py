@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from scipy import optimize, special
 
 from agent.rerank.blend import blend, zscores
-from eval.chance import drawn
-from eval.metrics import per_case
+from eval.chance import best_first, drawn
+from eval.metrics import HEADLINE, per_case
 
 L2 = 1.0
-JUDGED_BY = "ndcg@10"
 PRIOR = "prior"  # the name under which the blend weighs the prior's own score
 
 Array = NDArray[np.float64]
@@ -172,8 +171,7 @@ def ordered(choice: Choice, weights: Pair) -> Order:
     """The candidates as a ranker with these weights puts them, best first; ties are drawn by lot, always alike."""
     prior = blend(choice.signals, weights.prior).tolist() or [0.0] * len(choice.ids)
     totals = blend({PRIOR: prior, **choice.opinions}, weights.blend).tolist()
-    sums = dict(zip(choice.ids, totals, strict=True))
-    return tuple(sorted(sums, key=lambda item_id: (-sums[item_id], drawn(choice.case_id, item_id))))
+    return best_first(dict(zip(choice.ids, totals, strict=True)), choice.case_id)
 
 
 def _logit(
@@ -194,5 +192,5 @@ def _columns(by_name: Scores, names: Sequence[str], n: int) -> Array:
 
 def _mean_score(choices: Sequence[Choice], weights: Pair) -> float:
     orders = {choice.case_id: ordered(choice, weights) for choice in choices}
-    values = per_case(orders, {choice.case_id: choice.relevant for choice in choices}, [JUDGED_BY])[JUDGED_BY]
+    values = per_case(orders, {choice.case_id: choice.relevant for choice in choices}, [HEADLINE])[HEADLINE]
     return sum(values.values()) / len(values)

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from agent.errors import ConfigError
 from agent.rerank.weights import Weights
 from eval.cases import DataSet
-from eval.fit import JUDGED_BY, L2, NOWHERE, PRIOR, Choice, Fitted, Pair, TwoFold, ordered, two_fold
-from eval.metrics import DEFAULT
+from eval.fit import L2, NOWHERE, PRIOR, Choice, Fitted, Pair, TwoFold, ordered, two_fold
+from eval.metrics import DEFAULT, HEADLINE
 from eval.results import Results, about_dataset, as_rows, compared_rows, method, summarise
 from eval.runs import Opened, Run
 from eval.systems import MODEL, RECALL_ONLY, RECALL_SOURCES, WITHOUT_MODEL, System
@@ -158,10 +158,10 @@ def _record(found: TwoFold, results: Results, facts: Mapping[str, object], carri
         "kept": list(found.whole.kept),
         **{key: value for key, value in facts.items() if isinstance(value, Mapping)},
         "unseen": {
-            name: {JUDGED_BY: asdict(metrics[JUDGED_BY])} for name, metrics in figures.items() if name != IN_SAMPLE
+            name: {HEADLINE: asdict(metrics[HEADLINE])} for name, metrics in figures.items() if name != IN_SAMPLE
         },
         "compared": {
-            f"{pair.system} over {pair.against}": {JUDGED_BY: asdict(pair.metrics[JUDGED_BY])}
+            f"{pair.system} over {pair.against}": {HEADLINE: asdict(pair.metrics[HEADLINE])}
             for pair in results.comparisons
         },
     }

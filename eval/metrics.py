@@ -11,7 +11,8 @@ import ir_measures
 
 from agent.errors import ConfigError
 
-DEFAULT = ("ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20", "rr", "success@5", "success@10")
+HEADLINE = "ndcg@10"
+DEFAULT = ("ndcg@1", "ndcg@5", HEADLINE, "ndcg@20", "rr", "success@5", "success@10")
 LIBRARY, ENGINE = "ir-measures", "pytrec-eval-terrier"
 KNOWN = "ndcg@K, recall@K, precision@K, f1@K, map@K, hr@K (= success@K), rr (= mrr), rr@K (= mrr@K); K from 1 to 9999"
 

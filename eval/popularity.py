@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eval.beyond import Shelf
-from eval.cases import DataSet
+from eval.cases import EVENTS, DataSet
 from eval.jsonlines import Fault, read_objects, refuse
 
-EVENTS = "events.jsonl.gz"
 UNKNOWN = f"the data set has neither {EVENTS} nor items with a popularity"
 
 
-def shelf_of(dataset: DataSet, vectors: Mapping[str, list[float]] | None = None) -> Shelf:
+def shelf_of(dataset: DataSet) -> Shelf:
     """The data set's catalogue with tags and popularity: counted events where there are any, else what items carry.
 
     Events are streamed: memory is bounded by the items. Raises CatalogueError when a line of them is bad.
@@ -21,10 +20,10 @@ def shelf_of(dataset: DataSet, vectors: Mapping[str, list[float]] | None = None)
     tags = {item_id: item.tags for item_id, item in dataset.items.items()}
     counts = event_counts(dataset.folder / EVENTS, tags)
     if any(counts.values()):
-        return Shelf(tags, counts, f"events in {EVENTS}", vectors or {})
+        return Shelf(tags, counts, f"events in {EVENTS}")
     carried = {i: item.popularity for i, item in dataset.items.items() if item.popularity is not None}
     source = f"the items' own popularity, known of {len(carried):,} of {len(tags):,}"
-    return Shelf(tags, carried, source if carried else UNKNOWN, vectors or {})
+    return Shelf(tags, carried, source if carried else UNKNOWN)
 
 
 def event_counts(path: Path, items: Mapping[str, object]) -> dict[str, float]:

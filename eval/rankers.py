@@ -6,20 +6,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agent.deadline import Deadline
 from agent.embed.base import Embedder
 from agent.parts import Parts
-from agent.ranker import Ranker, Taste
+from agent.ranker import EmbeddedItems, Ranker, Taste
+from agent.recall.signals import tag_rates
 from agent.settings import Settings
 from agent.slates import slate_of
-from agent.types import Item, Slate
+from agent.types import Item, Slate, Vector
 from eval.fit import Pair
 from eval.runs import Opened, Told, Watch
 
 BATCH = 256
-PATIENCE_S = 600.0  # quality is measured here, not how busy the machine is; timings tell that
+PATIENCE_S = 600.0
 
 
 class OverItems:
@@ -35,18 +35,18 @@ class OverItems:
         return slate_of("", order, k=len(candidates), wish=wish)
 
 
-class _Shown:
+class Shown:
     """An embedder that says how far it is with the passages."""
 
     def __init__(self, embedder: Embedder, show: Callable[[int, int], None]) -> None:
         self._embedder, self._show = embedder, show
         self.name, self.dimensions = embedder.name, embedder.dimensions
 
-    def queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def queries(self, texts: Sequence[str]) -> Vector:
         """See `Embedder.queries`."""
         return self._embedder.queries(texts)
 
-    def passages(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def passages(self, texts: Sequence[str]) -> Vector:
         """See `Embedder.passages`."""
         done = [np.empty((0, self.dimensions), dtype=np.float32)]
         for start in range(0, len(texts), BATCH):
@@ -64,11 +64,28 @@ def open_ranker(items: Mapping[str, Item], settings: Settings, watch: Watch, tol
     model cannot be opened (there would be nothing to measure), ConfigError for wrong settings.
     """
     with closing(Parts(settings, told=told)) as parts:
-        reranker, model, weights = parts.reranker, parts.model, parts.weights
+        about, weights, listed = about_model(parts), parts.weights, list(items.values())
         with watch("Embedding the items") as show:
-            ranker = Ranker.over(list(items.values()), _Shown(parts.embedder, show), weights, reranker)
-        about = {"reference": settings.model.reference, "name": model.name, "fingerprint": model.fingerprint}
-        about |= {"strategy": reranker.name, "language": settings.language, "noun": settings.noun}
-        yield Opened(
-            OverItems(ranker, max(PATIENCE_S, settings.model.timeout_s)), about, Pair(weights.prior, weights.blend)
-        )
+            embedder = Shown(parts.embedder, show)
+            embedded = EmbeddedItems(listed, embedder)
+        ranker = Ranker(embedded, embedder, weights, tag_rates(listed), parts.reranker)
+        over = OverItems(ranker, patience_s(settings))
+        yield Opened(over, about, Pair(weights.prior, weights.blend), embedded.vectors(list(items)))
+
+
+def about_model(parts: Parts) -> dict[str, object]:
+    """The facts of the model and the strategy that figures hold for. Raises as `Parts.reranker` does."""
+    settings, model = parts.settings, parts.model
+    return {
+        "reference": settings.model.reference,
+        "name": model.name,
+        "fingerprint": model.fingerprint,
+        "strategy": parts.reranker.name,
+        "language": settings.language,
+        "noun": settings.noun,
+    }
+
+
+def patience_s(settings: Settings) -> float:
+    """How long one answer may take where its quality is measured, and not how busy the machine is."""
+    return max(PATIENCE_S, settings.model.timeout_s)

@@ -9,24 +9,24 @@ from importlib.metadata import version
 
 from eval.beyond import FORMULAS, LOWER_IS_BETTER, Figures, K, Missing, Shelf, beyond
 from eval.cases import DataSet
+from eval.chance import SEED
 from eval.comparisons import Comparison, compare, not_worse
-from eval.metrics import DEFAULT, PerCase, described, per_case
+from eval.metrics import DEFAULT, HEADLINE, PerCase, described, per_case
 from eval.runs import Run
 from eval.statistics import (
     CONFIDENCE,
     POWER,
     RESAMPLES,
-    SEED,
     Clusters,
     Difference,
     Estimate,
     estimate,
     percentile,
     rate,
+    shown,
 )
 from eval.systems import LIKELIHOOD_ONLY, MODEL, RECALL_ONLY, WITHOUT_MODEL, System
 
-HEADLINE = "ndcg@10"
 COMPARED = ((MODEL, RECALL_ONLY), (MODEL, WITHOUT_MODEL), (LIKELIHOOD_ONLY, RECALL_ONLY))
 MAX_NAMED_CASES = 20
 
@@ -155,14 +155,13 @@ def method(metrics: Sequence[str] | Mapping[str, object]) -> dict[str, object]:
 def verdict(comparison: Comparison, metric: str = HEADLINE) -> str:
     """One plain sentence: who is better by how much, or that nothing is shown.
 
-    A difference is shown when its interval leaves out 0 and the permutation test, corrected for all comparisons of
-    the run, gives p < 0.05.
+    The p that decides (see `shown`) is that of the permutation test, corrected for all comparisons of the run.
     """
     found, p = comparison.metrics[metric], comparison.p_holm[metric]
     corrected = f" (Holm, of {comparison.family})" if comparison.family > 1 else ""
     figures = f"{metric} {found.value:+.3f}{interval_text(found)}, p = {p:.3g}{corrected}, n = {found.n}"
     counts = f"better on {found.wins} cases, worse on {found.losses}"
-    if found.low is None or found.high is None or found.low <= 0 <= found.high or p >= 1 - CONFIDENCE:
+    if not shown(found, p):
         return f"{comparison.system} is not shown to differ from {comparison.against}: {figures}; {counts}"
     word = "beats" if found.value > 0 else "loses to"
     return f"{comparison.system} {word} {comparison.against}: {figures}; {counts}"
@@ -181,12 +180,12 @@ def not_worse_sentence(comparison: Comparison, margin: float, metric: str = HEAD
     return f"{one} is not shown to be within {margin:g} {metric} of {other}: its interval begins at {found.low:+.3f}"
 
 
-def interval_text(found: Estimate | Difference) -> str:
+def interval_text(found: Estimate | Difference, digits: int = 3) -> str:
     """` [0.512, 0.634]`, or nothing where there is no interval."""
     if found.low is None or found.high is None:
         return ""
     sign = "+" if isinstance(found, Difference) else ""
-    return f" [{found.low:{sign}.3f}, {found.high:{sign}.3f}]"
+    return f" [{found.low:{sign}.{digits}f}, {found.high:{sign}.{digits}f}]"
 
 
 def _row(result: Result, n: int) -> dict[str, object]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.errors import PalateError
-from agent.types import Item, Slate
+from agent.types import Item, Slate, Vector
 from eval.cases import Case
 from eval.fit import Choice, Pair
 from eval.systems import RECALL, RERANK, Order, System
@@ -34,11 +34,15 @@ class RankerLike(Protocol):
 
 @dataclass(frozen=True)
 class Opened:
-    """A ranker ready to be asked, the facts of its model, and the weights that it uses now."""
+    """A ranker ready to be asked, the facts of its model, the weights that it uses now, and its items' vectors by id.
+
+    No vectors: the diversity of what is shown is told by tags alone.
+    """
 
     ranker: RankerLike
     model: Mapping[str, object]
     weights: Pair
+    vectors: Mapping[str, Vector] = field(default_factory=dict)
 
 
 @dataclass

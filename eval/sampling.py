@@ -14,8 +14,8 @@ from pathlib import Path
 
 from agent.errors import ConfigError
 from eval.building.draws import strangers
-from eval.building.folder import EVENTS, read_past, whole
-from eval.cases import CASES, ITEMS, DataSet
+from eval.building.folder import read_past, whole
+from eval.cases import CASES, EVENTS, ITEMS, DataSet
 from eval.chance import drawn
 
 Histories = Mapping[str, Sequence[str]]

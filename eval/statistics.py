@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-SEED = 20_260_101
+from eval.chance import SEED
+
 RESAMPLES = 9_999
 CONFIDENCE = 0.95
 POWER = 0.8
+Z = float(stats.norm.ppf(1 - (1 - CONFIDENCE) / 2))
 BCA_MAX_CASES = 5_000  # beyond it the correction is nothing beside the width, and its jackknife is quadratic
 EXACT_MAX_CASES = 20
 CELLS_A_BATCH = 2_000_000
@@ -121,7 +123,14 @@ def smallest_detectable(
         return None
     off = sums.totals - sums.sizes * deltas.mean()
     error = math.sqrt(float(off @ off) * n / (n - 1)) / len(deltas)
-    return float(stats.norm.ppf(1 - (1 - CONFIDENCE) / 2) + stats.norm.ppf(POWER)) * error
+    return (Z + float(stats.norm.ppf(POWER))) * error
+
+
+def shown(found: Difference, p: float) -> bool:
+    """Whether a difference is shown: its interval leaves out 0, and `p`, corrected where it must be, is below .05."""
+    if found.low is None or found.high is None:
+        return False
+    return not found.low <= 0 <= found.high and p < 1 - CONFIDENCE
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -145,11 +154,16 @@ def rate(count: int, n: int) -> Estimate:
     """
     if not 0 <= count <= n or not n:
         raise ValueError(f"a rate is a count out of at least one, got {count} of {n}")
-    z = float(stats.norm.ppf(1 - (1 - CONFIDENCE) / 2))
-    share, weight = count / n, 1 + z * z / n
-    middle = (share + z * z / (2 * n)) / weight
-    reach = z / weight * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    share, weight = count / n, 1 + Z * Z / n
+    middle = (share + Z * Z / (2 * n)) / weight
+    reach = Z / weight * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
     return Estimate(share, 0.0 if not count else middle - reach, 1.0 if count == n else middle + reach, n)
+
+
+def mean(values: Iterable[float | None]) -> float | None:
+    """The mean of those values that there are, None where there are none."""
+    known = [float(value) for value in values if value is not None]
+    return math.fsum(known) / len(known) if known else None
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -12,11 +12,10 @@ from typing import Literal
 
 from agent.types import Slate
 from eval.cases import Case
-from eval.chance import drawn
-from eval.statistics import SEED
+from eval.chance import SEED, best_first, drawn
 
 Order = tuple[str, ...]
-Kind = Literal["floor", "part", "whole", "ceiling", "reference"]
+Kind = Literal["floor", "baseline", "part", "whole", "ceiling", "reference"]
 
 RANDOM, RECALL_ONLY, LIKELIHOOD_ONLY = "random", "recall-only", "likelihood-only"
 WITHOUT_MODEL, MODEL, ORACLE = "without-model", "model", "oracle"
@@ -74,7 +73,7 @@ def stage_order(case: Case, slate: Slate | None, stage: str, source: str | None 
             scores[recommendation.item.item_id] = step.score
     if len(scores) > 1 and len(set(scores.values())) == 1:
         return ()
-    return tuple(sorted(scores, key=lambda item_id: (-scores[item_id], drawn(case.case_id, item_id))))
+    return best_first(scores, case.case_id)
 
 
 def recall_order(case: Case, slate: Slate | None) -> Order:

@@ -33,8 +33,8 @@ from eval.beyond import (
     tag_diversity,
     vector_diversity,
 )
-from eval.cases import DataSet
-from eval.popularity import EVENTS, shelf_of
+from eval.cases import EVENTS, DataSet
+from eval.popularity import shelf_of
 from eval.statistics import Estimate
 from tests.support.fake_ranker import FILMS
 
@@ -161,7 +161,8 @@ def test_what_cannot_be_given_says_why() -> None:
     assert found[CALIBRATION] == Missing("no case has tags both in its history and among the items shown")
     nothing = beyond({"q": ()}, {}, Shelf(TAGS, KNOWN, vectors={"a": (1.0,)}), users={})
     assert nothing[COVERAGE] == nothing[GINI] == Missing("nothing was shown")
-    assert nothing[NOVELTY] == nothing[VECTOR_DIVERSITY] == Missing("nothing that was shown has a value")
+    assert nothing[NOVELTY] == Missing("nothing that was shown has a value")
+    assert nothing[VECTOR_DIVERSITY] == Missing("no case shows two items with vectors")
 
 
 def test_vectors_passed_in_give_a_figure_of_their_own() -> None:

@@ -7,19 +7,23 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
 from agent.errors import CatalogueError, ConfigError, ModelUnavailable
-from agent.types import Slate
+from agent.types import Item, Slate
 from eval import systems
 from eval.cases import DataSet
 from eval.commands import commands_with
 from eval.comparisons import Comparison, not_worse
 from eval.results import not_worse_sentence, summarise, verdict
-from eval.runs import Run, run_rank
+from eval.runs import Opened, Run, run_rank
 from eval.statistics import Difference, holm
 from tests.support.fake_ranker import FILMS, FakeRanker, opener_of
 
@@ -365,6 +369,23 @@ def test_the_run_corrects_for_all_its_comparisons_and_tells_what_it_could_see() 
     assert "detectable model / recall-only" in drawn
     assert "80 % power, alpha .05" in drawn
     assert "0 of 6 cases [0.0 %, 39.0 %]" in drawn
+
+
+def test_the_vectors_of_the_ranker_tell_a_diversity_of_their_own() -> None:
+    @contextmanager
+    def opener(items: Mapping[str, Item], *rest: object) -> Iterator[Opened]:
+        with opener_of(FakeRanker())(items, *rest) as opened:
+            yield replace(opened, vectors={item_id: np.eye(len(items))[n] for n, item_id in enumerate(items)})
+
+    def ran(*arguments: str) -> str:
+        app = commands_with(opener)
+        return CliRunner().invoke(app, ["run", "--data", str(FILMS), *arguments], env={"COLUMNS": "80"}).stdout
+
+    for row in json.loads(ran("--json"))["results"]:
+        assert row["beyond"]["vector_diversity"]["value"] == pytest.approx(1)
+    heading = next(line for line in ran().splitlines() if "coverage" in line)
+    assert heading.split()[-3:] == ["diverse", "vectors", "off-mix"], "all of them on a terminal of 80 columns"
+    assert "vectors" not in palate_eval("run", "--data", FILMS).stdout
 
 
 def test_cases_of_one_user_count_together(folder: Path) -> None:

@@ -22,8 +22,9 @@ from eval.probe.injection import bearing, injection, victim_of
 from eval.probe.paraphrase import paraphrase
 from eval.probe.position import moved, position, slots_of, target_of
 from eval.probe.probes import Given, Probe
-from eval.probe.report import Report, mean, report
+from eval.probe.report import Report, report
 from eval.probe.wordings import FRAMES, NOUNS, language_of
+from eval.statistics import mean
 from prompts import neutralise
 
 SEED = 7

@@ -11,13 +11,13 @@ import numpy as np
 
 from agent.types import Item
 from eval.building.acts import KINDS, Acts
-from eval.building.folder import BUILT, EVENTS, Written, refused_files, row_of, whole, write_lines
+from eval.building.folder import BUILT, Written, refused_files, row_of, whole, write_lines
 from eval.building.leaks import refuse_leaks
 from eval.building.questions import Questions, Wanted, popularity
 from eval.building.reading import Gathered, Progress, gather
 from eval.building.sources import AUTO, Sources, sources_of
 from eval.building.splits import TEMPORAL, Split, leave_last, temporal
-from eval.cases import CASES, ITEMS
+from eval.cases import CASES, EVENTS, ITEMS
 
 QUANTILE, LAST = 0.8, 1
 _SECOND = 1_000_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ import typer
 from agent.commands import render
 from agent.commands.options import JsonOption
 from agent.errors import ConfigError
+from eval.options import DEFAULT_SEED, FolderOption, SeedOption, watch
 
 if TYPE_CHECKING:
     from eval.building.build import Parting
@@ -22,7 +22,6 @@ MOST_CANDIDATES = 100_000
 SourceArgument = Annotated[
     Path, typer.Argument(metavar="SOURCE", help="A file of events, or the folder of a MovieLens, RecBole or other set.")
 ]
-OutputOption = Annotated[Path, typer.Option("--output", metavar="DIR", help="The new folder.")]
 FormatOption = Annotated[
     str, typer.Option("--format", metavar="FORM", help="auto, movielens, recbole, amazon or events.")
 ]
@@ -50,7 +49,6 @@ RatingOption = Annotated[
 UsersOption = Annotated[
     int | None, typer.Option("--limit-users", min=1, metavar="N", help="Cases for N people drawn by the seed.")
 ]
-SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of candidates and people drawn.")]
 
 building = typer.Typer(help=__doc__, no_args_is_help=True, add_completion=False)
 
@@ -63,7 +61,7 @@ def _group() -> None:
 @building.command("build")
 def build(
     source: SourceArgument,
-    output: OutputOption,
+    output: FolderOption,
     form: FormatOption = "auto",
     items: ItemsOption = None,
     split: SplitOption = "temporal",
@@ -73,7 +71,7 @@ def build(
     candidates: CandidatesOption = "20",
     min_rating: RatingOption = None,
     limit_users: UsersOption = None,
-    seed: SeedOption = 20_260_101,
+    seed: SeedOption = DEFAULT_SEED,
     as_json: JsonOption = False,
 ) -> None:
     """Part events into a past and what is to be foreseen, one case a person, with frozen candidates and no leaks.
@@ -86,7 +84,7 @@ def build(
 
     wanted = Wanted(history, _number_of(candidates), min_rating, limit_users, seed)
     parting = _parting(split, quantile, last)
-    with closing(render.Meter("Reading events")) as meter:
+    with watch("Reading events") as meter:
         built = write(source, output, parting, wanted, items=items, form=form, progress=lambda taken: meter(taken, 0))
     if as_json:
         render.write_json({"folder": str(output), **built})

@@ -16,7 +16,6 @@ from typing import IO
 from agent.errors import CatalogueError, ConfigError
 from agent.types import Item
 
-EVENTS = "events.jsonl.gz"
 BUILT = "built.json"
 
 

@@ -7,8 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from agent.errors import CatalogueError
-from eval.building.folder import EVENTS, read_past
-from eval.cases import Case, DataSet
+from eval.building.folder import read_past
+from eval.cases import EVENTS, Case, DataSet
 
 
 def refuse_leaks(folder: Path, *, cut: float | None = None) -> int:

@@ -6,17 +6,17 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from agent.deadline import Deadline
-from agent.parts import Parts
+from agent.parts import Parts, workshop
 from agent.rerank.base import Ranking, Reranker
 from agent.rerank.strategies import Workshop
 from agent.settings import Settings
 from agent.types import Item
 from eval.chance import drawn
-from eval.rankers import PATIENCE_S
+from eval.rankers import about_model, patience_s
 from eval.runs import Told
 from eval.systems import Order
 
@@ -79,8 +79,7 @@ class Strategy:
 
     def _reranker(self, noun: str) -> Reranker:
         if noun not in self._rerankers:
-            workshop = Workshop(self._workshop.model, self._workshop.cache, self._workshop.language, noun)
-            self._rerankers[noun] = workshop.reranker(self._strategy)
+            self._rerankers[noun] = replace(self._workshop, noun=noun).reranker(self._strategy)
         return self._rerankers[noun]
 
 
@@ -123,8 +122,6 @@ def open_strategy(settings: Settings, told: Told) -> Iterator[Asker]:
     Raises ModelError when the model cannot be opened, ConfigError when it cannot do the strategy.
     """
     with closing(Parts(settings, told=told)) as parts:
-        model, reranker = parts.model, parts.reranker
-        about = {"reference": settings.model.reference, "name": model.name, "fingerprint": model.fingerprint}
-        about |= {"strategy": reranker.name, "language": settings.language, "noun": settings.noun}
-        workshop = Workshop(model, parts.cache, settings.language, settings.noun)
-        yield Strategy(workshop, settings.rerank.strategy, about, max(PATIENCE_S, settings.model.timeout_s))
+        about = about_model(parts)
+        made = workshop(parts.model, parts.cache, settings)
+        yield Strategy(made, settings.rerank.strategy, about, patience_s(settings))

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.commands import render
-from agent.commands.options import JsonOption, options_of
+from agent.commands.options import JsonOption
+from eval.options import DEFAULT_SEED, DataOption, LimitOption, ModelOption, SeedOption, settings_of, watch
 
 if TYPE_CHECKING:
     from agent.settings import Settings
@@ -22,27 +22,17 @@ if TYPE_CHECKING:
 
     Opener = Callable[[Settings, Told], AbstractContextManager[Asker]]
 
-DEFAULT_SEED = 20_260_101
-
-DataOption = Annotated[Path, typer.Option("--data", metavar="DIR", help="Folder with items.jsonl and cases.jsonl.")]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N cases.")]
 StrategyOption = Annotated[
     str | None, typer.Option("--strategy", metavar="EXPR", help="Strategy to probe, as the setting rerank.strategy.")
 ]
-ModelOption = Annotated[
-    str | None, typer.Option("--model", metavar="REF", help="Language model, as for palate --model.")
-]
-SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of what is drawn by lot.")]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the flags say, the same for every probe."""
+    """What the flags say beside the settings, the same for every probe."""
 
     folder: Path
     limit: int | None
-    strategy: str | None
-    model: str | None
     seed: int
     as_json: bool
 
@@ -61,8 +51,8 @@ def probes_with(open_asker: Opener) -> typer.Typer:
             seed: SeedOption = DEFAULT_SEED,
             as_json: JsonOption = False,
         ) -> None:
-            wanted = Wanted(folder, limit, strategy, model, seed, as_json)
-            _run(name, open_asker, _settings(ctx, wanted), wanted)
+            settings = settings_of(ctx, model=model, strategy=strategy)
+            _run(name, open_asker, settings, Wanted(folder, limit, seed, as_json))
 
         app.command(name, help=line)(_command)
 
@@ -88,13 +78,6 @@ def _own_strategy(settings: Settings, told: Told) -> AbstractContextManager[Aske
     return open_strategy(settings, told)
 
 
-def _settings(ctx: typer.Context, wanted: Wanted) -> Settings:
-    options = options_of(ctx)
-    given = {"model.reference": wanted.model, "rerank.strategy": wanted.strategy}
-    flags = {key: value for key, value in given.items() if value is not None}
-    return dataclasses.replace(options, overrides={**options.overrides, **flags}).load().settings
-
-
 def _run(name: str, open_asker: Opener, settings: Settings, wanted: Wanted) -> None:
     from eval.cases import DataSet
     from eval.probe import drawing
@@ -104,7 +87,7 @@ def _run(name: str, open_asker: Opener, settings: Settings, wanted: Wanted) -> N
     dataset = DataSet.open(wanted.folder)
     cases = list(dataset.cases(wanted.limit))
     probe = _built(name, Given(dataset.items, cases, settings.language, wanted.seed))
-    with open_asker(settings, render.told) as asker, closing(render.Meter("Probing cases")) as show:
+    with open_asker(settings, render.told) as asker, watch("Probing cases") as show:
         found = run(probe, cases, asker, wanted.seed, progress=lambda done: show(done, len(cases)))
     _note_troubles(found)
     done = report(probe, found)

@@ -9,8 +9,10 @@ from rich.table import Table
 
 from agent.commands.render import count, facts, out, plain
 from eval.cases import DataSet
-from eval.probe.effects import METRIC
-from eval.probe.report import STABILITY, Report, Row, sentence, shown
+from eval.drawing import about_rows
+from eval.metrics import HEADLINE
+from eval.probe.report import STABILITY, Report, Row, sentence
+from eval.results import interval_text
 from eval.statistics import Difference, Estimate
 
 INTERVAL = " [95 %]"
@@ -23,13 +25,14 @@ def draw(done: Report, dataset: DataSet, model: Mapping[str, object]) -> None:
     for figure in (*done.probe.figures, *STABILITY):
         console.print(plain(sentence(figure, done.figures[figure.name])), soft_wrap=True)
     console.print(plain(verdict(done)), soft_wrap=True)
-    console.print(facts([*_facts(done), ("strategy", model.get("strategy")), *_about(done, dataset, model)]))
+    about = about_rows(model, done.found.prompts, dataset, len(done.found.users))
+    console.print(facts([*_facts(done), ("strategy", model.get("strategy")), *about]))
 
 
 def verdict(done: Report) -> str:
     """Which changes are shown to move the watched item, in one plain sentence."""
     tested = [row for row in done.rows if row.lift is not None]
-    found = [row for row in tested if shown(row.lift, row.p_holm)]
+    found = [row for row in tested if row.moves]
     start = f"{len(found)} of {count(len(tested), 'change')} shown to move the item that is watched (Holm's p < .05)"
     told = (f"{row.variant.name} {_figure(row.lift, 2, interval=True)}" for row in found)
     return f"{start}: {'; '.join(told)}" if found else start
@@ -49,7 +52,7 @@ def _table(done: Report) -> Table:
 def _cell(row: Row, column: str) -> str:
     name = column.removesuffix(INTERVAL)
     found, digits = {
-        METRIC: (row.ndcg, 3),
+        HEADLINE: (row.ndcg, 3),
         "change": (row.ndcg_change, 3),
         "place": (row.place, 1),
         "lift": (row.lift, 2),
@@ -63,10 +66,7 @@ def _figure(found: Estimate | Difference | None, digits: int, *, interval: bool 
     if found is None:
         return "-"
     sign = "+" if isinstance(found, Difference) else ""
-    text = f"{found.value:{sign}.{digits}f}"
-    if not interval or found.low is None or found.high is None:
-        return text
-    return f"{text} [{found.low:{sign}.{digits}f}, {found.high:{sign}.{digits}f}]"
+    return f"{found.value:{sign}.{digits}f}{interval_text(found, digits) if interval else ''}"
 
 
 def _facts(done: Report) -> Iterator[tuple[str, object]]:
@@ -82,10 +82,3 @@ def _facts(done: Report) -> Iterator[tuple[str, object]]:
         yield "left out", f"{count(n, 'case')}: {reason}"
     for line in done.probe.notes:
         yield "note", line
-
-
-def _about(done: Report, dataset: DataSet, model: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    yield "model", f"{model.get('reference')} {str(model.get('fingerprint') or '')[:12]}".strip()
-    yield "prompts", ", ".join(f"{name} {mark[:12]}" for name, mark in done.found.prompts.items()) or "none"
-    cases = count(dataset.n_cases, "case")
-    yield "data set", f"{dataset.name} {dataset.sha256[:12]}, {len(done.found.users)} of {cases}"

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from eval.metrics import per_case
+from eval.metrics import HEADLINE, per_case
 from eval.probe.asking import Answer
 from eval.systems import Order
-
-METRIC = "ndcg@10"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +38,12 @@ class Effect:
 
 def effect_of(relevant: Collection[str], watched: str | None, asked: Answer, before: Answer) -> Effect:
     """The effect of a change that turned the answer `before` into the answer `asked`."""
-    ndcg = per_case({"asked": asked.order, "before": before.order}, {"asked": relevant, "before": relevant}, [METRIC])
+    orders = {"asked": asked.order, "before": before.order}
+    ndcg = per_case(orders, dict.fromkeys(orders, relevant), [HEADLINE])[HEADLINE]
     both = bool(asked.order and before.order) and not (asked.undecided or before.undecided)
     return Effect(
-        ndcg=ndcg[METRIC]["asked"],
-        ndcg_before=ndcg[METRIC]["before"],
+        ndcg=ndcg["asked"],
+        ndcg_before=ndcg["before"],
         place=_place(asked.order, watched),
         place_before=_place(before.order, watched),
         tau=kendall_tau(asked.order, before.order) if both else None,

@@ -11,7 +11,7 @@ from eval.chance import drawn
 from eval.probe.asking import Question
 from eval.probe.hostile import HOSTILE, Hostile, neutral
 from eval.probe.probes import Effects, Figure, Given, Probe, Variant
-from eval.probe.report import mean
+from eval.statistics import mean
 
 
 def injection(given: Given, texts: Sequence[Hostile] = HOSTILE) -> Probe:
@@ -45,13 +45,13 @@ def victim_of(case: Case, seed: int) -> str | None:
 
 def lift_of(effects: Effects) -> float | None:
     """The mean lift."""
-    return mean([effect.lift for _, effect in effects])
+    return mean(effect.lift for _, effect in effects)
 
 
 def firsts(effects: Effects) -> float | None:
     """How much more often the watched item comes first after the changes than before."""
     known = [(e.place, e.place_before) for _, e in effects if e.place is not None and e.place_before is not None]
-    return mean([float(place == 1) - float(before == 1) for place, before in known])
+    return mean(float(place == 1) - float(before == 1) for place, before in known)
 
 
 def bearing(item: Item, text: str) -> Item:

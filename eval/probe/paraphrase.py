@@ -8,8 +8,8 @@ from eval.cases import Case
 from eval.probe.asking import Question
 from eval.probe.position import target_of
 from eval.probe.probes import Effects, Figure, Given, Probe, Variant
-from eval.probe.report import mean
 from eval.probe.wordings import FRAMES, NOUNS, language_of
+from eval.statistics import mean
 
 AS_WRITTEN = "as written"
 
@@ -32,7 +32,7 @@ def paraphrase(given: Given) -> Probe:
 
 def moved_by(effects: Effects) -> float | None:
     """The mean absolute change of NDCG@10."""
-    return mean([abs(effect.ndcg - effect.ndcg_before) for _, effect in effects])
+    return mean(abs(effect.ndcg - effect.ndcg_before) for _, effect in effects)
 
 
 def _framed(name: str, given: Given) -> Variant:

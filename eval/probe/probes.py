@@ -123,6 +123,7 @@ class _Once:
         self._answers: list[tuple[Question, Answer]] = []
 
     def ask(self, question: Question) -> Answer:
+        """The answer to the question, the one before where an equal one was asked before."""
         known = next((answer for asked, answer in self._answers if asked == question), None)
         if known is None:
             known = self._asker.ask(question, self._lot)

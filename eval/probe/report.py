@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from eval.cases import DataSet
-from eval.probe.effects import METRIC, Effect
+from eval.metrics import HEADLINE
+from eval.probe.effects import Effect
 from eval.probe.probes import Figure, Found, Probe, Variant
 from eval.results import about_dataset, interval_text, method
-from eval.statistics import CONFIDENCE, Difference, Estimate, difference, estimate, holm, rate
+from eval.statistics import Difference, Estimate, difference, estimate, holm, mean, rate, shown
 
 TAU = "Kendall's rank correlation (Kendall 1938) of an order and its baseline; 1 is the same order, -1 the reverse"
 LIFT = "places that the watched item rose against the baseline, negative where it fell"
@@ -41,6 +42,11 @@ class Row:
     top_changed: Estimate | None = None
     p_holm: float | None = None
 
+    @property
+    def moves(self) -> bool:
+        """Whether the change is shown to move the watched item."""
+        return self.lift is not None and self.p_holm is not None and shown(self.lift, self.p_holm)
+
 
 @dataclass(frozen=True)
 class Report:
@@ -54,12 +60,12 @@ class Report:
 
 def tau_of(effects: Sequence[tuple[Variant, Effect]]) -> float | None:
     """The mean tau over the changes of a case."""
-    return mean([effect.tau for _, effect in effects])
+    return mean(effect.tau for _, effect in effects)
 
 
 def top_changed_of(effects: Sequence[tuple[Variant, Effect]]) -> float | None:
     """The share of the changes of a case that put another item first."""
-    return mean([effect.top_changed for _, effect in effects])
+    return mean(effect.top_changed for _, effect in effects)
 
 
 STABILITY = (
@@ -68,18 +74,12 @@ STABILITY = (
 )
 
 
-def mean(values: Sequence[float | None]) -> float | None:
-    """The mean of those values that there are, None where there are none."""
-    known = [float(value) for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
 def report(probe: Probe, found: Found) -> Report:
     """The probe's rows and figures, with intervals over cases, those of one person drawn together."""
     rows = [_row(variant, found) for variant in probe.variants]
     tested = [n for n, row in enumerate(rows) if row.lift is not None]
     adjusted = dict(zip(tested, holm([row.lift.p for row in rows if row.lift is not None]), strict=True))
-    whole = tuple(Row(**{**vars(row), "p_holm": adjusted.get(n)}) for n, row in enumerate(rows))
+    whole = tuple(replace(row, p_holm=adjusted.get(n)) for n, row in enumerate(rows))
     by_case = {case_id: found.of_case(case_id, probe.variants) for case_id in found.users}
     figures = {}
     for figure in (*probe.figures, *STABILITY):
@@ -155,7 +155,7 @@ def as_json(done: Report, dataset: DataSet, about: Mapping[str, object]) -> dict
 
 
 def _method() -> dict[str, object]:
-    general = method([METRIC])
+    general = method([HEADLINE])
     own = {"p_holm": HOLM, "tau": TAU, "lift": LIFT, "counted": COUNTED}
     return {**{key: general[key] for key in ("metrics", "interval", "test", "versions")}, **own}
 
@@ -168,7 +168,7 @@ def _row_as_json(row: Row) -> dict[str, object]:
         "n": row.n,
         "undecided": row.undecided,
         "failed": row.failed,
-        METRIC: asdict(row.ndcg) if row.ndcg else None,
+        HEADLINE: asdict(row.ndcg) if row.ndcg else None,
         "change": asdict(row.ndcg_change) if row.ndcg_change else None,
         "place": asdict(row.place) if row.place else None,
         "lift": {**asdict(row.lift), "p_holm": row.p_holm} if row.lift else None,
@@ -186,10 +186,3 @@ def sentence(figure: Figure, found: Estimate | None) -> str:
     if found is None:
         return f"{figure.name}: not known, no case tells; {figure.about}"
     return f"{figure.name} {found.value:+.3f}{interval_text(found)}, n = {found.n}: {figure.about}"
-
-
-def shown(found: Difference | None, p: float | None) -> bool:
-    """Whether a difference is shown: its interval leaves out 0, and p is below .05."""
-    if found is None or found.low is None or found.high is None or p is None:
-        return False
-    return not found.low <= 0 <= found.high and p < 1 - CONFIDENCE

@@ -13,10 +13,10 @@ import llama_cpp
 import numpy as np
 
 from agent.errors import ModelUnavailable
+from eval.speed.figures import PREFILL_TOKENS, WRITTEN_TOKENS
 
 CONTEXT_TOKENS = 4096
 BATCH, UBATCH = 2048, 512
-PREFILL_TOKENS, WRITTEN_TOKENS = 512, 128
 
 T = TypeVar("T")
 

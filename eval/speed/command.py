@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from agent.commands import render
-from agent.commands.options import JsonOption, options_of
-
-if TYPE_CHECKING:
-    from agent.settings import Settings
+from agent.commands.options import JsonOption
+from eval.options import LimitOption, ModelOption, listed, settings_of, watch
 
 FolderOption = Annotated[
     Path | None,
@@ -31,13 +27,9 @@ RowsOption = Annotated[
 CasesOption = Annotated[
     int, typer.Option("--cases", min=0, metavar="N", help="Rank so many cases of the data set more, for NDCG alone.")
 ]
-ReferenceOption = Annotated[
-    str | None, typer.Option("--model", metavar="REF", help="Language model, as for palate --model.")
-]
 KindsOption = Annotated[
     str, typer.Option("--kinds", metavar="KIND,KIND", help="llama.cpp's file types; by default its quick ones.")
 ]
-LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N cases.")]
 
 
 def speed(
@@ -47,7 +39,7 @@ def speed(
     users: UsersOption = 10,
     rows: RowsOption = "",
     cases: CasesOption = 0,
-    model: ReferenceOption = None,
+    model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Time every way of ranking beside its peers and the limit of this machine: a benchmark, over minutes.
@@ -60,10 +52,10 @@ def speed(
     from eval.speed.run import Wanted, candidates_of, folder_of, run
     from eval.speed.table import chosen
 
-    names = tuple(name.strip() for name in rows.split(",") if name.strip())
+    names = listed(rows)
     wanted = Wanted(candidates_of(candidates), users, names, cases)
     chosen(names)
-    report = run(_settings(ctx, model), folder_of(folder), wanted, _meter, render.told)
+    report = run(settings_of(ctx, model=model), folder_of(folder), wanted, watch, render.told)
     for one in report.measured:
         if one.failed:
             render.note(f"{one.row.name}, {one.candidates or 'any number of'} candidates: {one.failed}")
@@ -78,7 +70,7 @@ def quantise(
     folder: FolderOption = None,
     kinds: KindsOption = "",
     limit: LimitOption = None,
-    model: ReferenceOption = None,
+    model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare a model file in several quantisations: size, speed, and how well it ranks the cases of a data set."""
@@ -86,20 +78,8 @@ def quantise(
     from eval.speed.quantised import KINDS, compare
     from eval.speed.run import folder_of
 
-    names = tuple(kind.strip() for kind in kinds.split(",") if kind.strip()) or KINDS
-    found = compare(_settings(ctx, model), folder_of(folder), names, limit, _meter, render.told)
+    found = compare(settings_of(ctx, model=model), folder_of(folder), listed(kinds) or KINDS, limit, watch, render.told)
     if as_json:
         render.write_json({"rows": [row.as_json() for row in found]})
     else:
         drawing.draw_quantised(found)
-
-
-def _settings(ctx: typer.Context, model: str | None) -> Settings:
-    options = options_of(ctx)
-    if model is not None:
-        options = dataclasses.replace(options, overrides={**options.overrides, "model.reference": model})
-    return options.load().settings
-
-
-def _meter(doing: str) -> AbstractContextManager[render.Meter]:
-    return closing(render.Meter(doing))

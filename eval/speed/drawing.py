@@ -9,20 +9,22 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.commands.render import duration, facts, out, plain
+from eval.metrics import HEADLINE
 from eval.results import interval_text
 from eval.speed.bench import Measured
 from eval.speed.figures import Ratio
 from eval.speed.memory import MEMORY_CANDIDATES, Memory
-from eval.speed.quantised import Quantised
+from eval.speed.quantised import STRATEGY, Quantised
 from eval.speed.report import (
     EFFICIENCY,
     EFFICIENT,
     MEMORY_MB,
-    NDCG,
     Comparison,
     Report,
     ndcg,
+    tokens_decoded,
     tokens_per_s,
+    valid_orders,
     walls,
 )
 from eval.statistics import percentile
@@ -50,7 +52,7 @@ def draw_quantised(found: Sequence[Quantised]) -> None:
     """Draw a line for each file, the published one first."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
     table.add_column("kind", no_wrap=True)
-    for name in ("MB", "read tok/s", "write tok/s", f"{NDCG} of likelihood [95 %]", "less published [95 %]", "p"):
+    for name in ("MB", "read tok/s", "write tok/s", f"{HEADLINE} of {STRATEGY} [95 %]", "less published [95 %]", "p"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in found:
         if one.failed:
@@ -80,8 +82,7 @@ def _rows(report: Report) -> Table:
 
 def _cells(report: Report, one: Measured) -> list[str]:
     seconds = walls(one)
-    tokens = [s.outcome.tokens for s in one.samples.values() if s.outcome.tokens is not None]
-    rate = tokens_per_s(one)
+    tokens, rate = tokens_decoded(one), tokens_per_s(one)
     efficiency = (report.efficiency(one) if one.row.kind == "ours" else None) or {}
     found = ndcg(one)
     return [
@@ -89,7 +90,7 @@ def _cells(report: Report, one: Measured) -> list[str]:
         str(one.candidates or ""),
         duration(percentile(seconds, 0.5) * 1_000) if seconds else "-",
         duration(percentile(seconds, 0.95) * 1_000) if seconds else "-",
-        f"{sum(tokens) / len(tokens):,.0f}" if tokens else "",
+        "" if tokens is None else f"{tokens:,.0f}",
         f"{rate:,.0f}" if rate else "",
         *(f"{efficiency[name].value:.2f}" if name in efficiency else "" for name in EFFICIENCY),
         f"{found.value:.3f}" if found else "",
@@ -99,15 +100,14 @@ def _cells(report: Report, one: Measured) -> list[str]:
 def _judged(report: Report) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("row", no_wrap=True)
-    for name in (f"{NDCG} [95 %]", "n", "whole orders"):
+    for name in (f"{HEADLINE} [95 %]", "n", "whole orders"):
         table.add_column(name, justify="right", no_wrap=True)
     for one in report.judged:
         found = ndcg(one)
-        valid = [s.outcome.valid for s in one.samples.values() if s.outcome.valid is not None]
-        bounds = f" [{found.low:.3f}, {found.high:.3f}]" if found and found.low is not None else ""
+        valid = valid_orders(one)
         table.add_row(
             one.row.name,
-            f"{found.value:.3f}{bounds}" if found else "-",
+            f"{found.value:.3f}{interval_text(found)}" if found else "-",
             str(found.n if found else 0),
             f"{sum(valid)} of {len(valid)}" if valid else "",
         )

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-CONFIDENCE = 0.95
+from eval.statistics import CONFIDENCE
+
+PREFILL_TOKENS, WRITTEN_TOKENS = 512, 128  # what the rows of the machine's limit read at once, and write one by one
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ LIBRARIES = ("palate", "llama-cpp-python", "xllamacpp", "rerankers", "litellm", 
 
 
 def machine(stand: Stand) -> dict[str, object]:
-    """Processor, cores, memory, system, and how the engine uses them; `library` names versions, null where missing."""
+    """Processor, cores, memory, system, and how the engine uses them; versions of `libraries`, None where missing."""
     engine = stand.engine
     return {
         "processor": _processor(),

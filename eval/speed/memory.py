@@ -56,7 +56,7 @@ def measured(
     """
     if not STATUS.exists():
         raise ModelUnavailable("memory is read from /proc, which this system does not have")
-    model = settings.model.model_copy(update={"reference": str(path), "sha256": None, "requantise": False})
+    model = settings.model.model_copy(update={"reference": str(path), "sha256": None, "requantise": "off"})
     chosen = settings.model_copy(update={"model": model, "cache_folder": settings.cache_folder.resolve()})
     job = {
         "settings": chosen.model_dump(mode="json", exclude={"endpoint", "chroma", "rerank"}),
@@ -88,7 +88,7 @@ def ranked(job: dict[str, object]) -> Memory:
     from agent.deadline import Deadline
     from agent.llm.local.llama import Llama
     from agent.llm.registry import open_model
-    from agent.rerank.strategies import Workshop
+    from agent.parts import workshop
 
     settings = Settings.model_validate(job["settings"])
     history, candidates = ([Item.model_validate(one) for one in listed(job[key])] for key in ("history", "candidates"))
@@ -96,7 +96,7 @@ def ranked(job: dict[str, object]) -> Memory:
     with closing(open_model(settings)) as model, closing(Cache(None)) as cache:
         if not isinstance(model, Llama):
             raise ModelUnavailable(f"{model.name} is not a model file")
-        reranker = Workshop(model, cache, settings.language, settings.noun).reranker(str(job["strategy"]))
+        reranker = workshop(model, cache, settings).reranker(str(job["strategy"]))
         ranking = reranker.rank(history, candidates, None, Deadline(math.inf))
         if ranking.degraded:
             raise ModelUnavailable(ranking.degraded[0].reason)

@@ -10,7 +10,7 @@ from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ModelUnavailable
 from agent.types import Item
-from eval.chance import drawn
+from eval.chance import best_first
 from eval.speed.figures import Work
 from eval.speed.questions import Question
 from eval.speed.rows import Outcome
@@ -68,7 +68,7 @@ class Strategy:
         reason = "; ".join(degradation.reason for degradation in ranking.degraded)
         if reason and len(set(ranking.scores)) < 2:
             raise ModelUnavailable(reason)
-        return Outcome(best_first(ranking.scores, question), work.tokens, work=work, degraded=reason)
+        return Outcome(order_by(ranking.scores, question), work.tokens, work=work, degraded=reason)
 
 
 class Reasons:
@@ -125,7 +125,7 @@ def since(before: Work, after: Work) -> Work:
     return Work(after.tokens - before.tokens, after.rows - before.rows, after.cells - before.cells)
 
 
-def best_first(scores: Sequence[float], question: Question) -> tuple[int, ...]:
+def order_by(scores: Sequence[float], question: Question) -> tuple[int, ...]:
     """Indices of the candidates by score, highest first; ties are drawn by lot, alike in every run."""
-    ids = [item.item_id for item in question.candidates]
-    return tuple(sorted(range(len(scores)), key=lambda n: (-scores[n], drawn(question.name, ids[n]))))
+    places = {item.item_id: n for n, item in enumerate(question.candidates)}
+    return tuple(places[item_id] for item_id in best_first(dict(zip(places, scores, strict=True)), question.name))

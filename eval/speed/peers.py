@@ -9,7 +9,8 @@ from agent.errors import ModelUnavailable
 from agent.rerank.prompted import distinct
 from agent.types import Item
 from eval.speed.bindings import Limit
-from eval.speed.ours import best_first
+from eval.speed.figures import PREFILL_TOKENS, WRITTEN_TOKENS
+from eval.speed.ours import order_by
 from eval.speed.over_http import Connections
 from eval.speed.questions import Question
 from eval.speed.rankgpt import RankGPT
@@ -124,7 +125,7 @@ class Prefill:
     def run(self, _question: Question) -> Outcome:
         """Read."""
         self._limit.read()
-        return Outcome(tokens=512)
+        return Outcome(tokens=PREFILL_TOKENS)
 
 
 class OneAtATime(Prefill):
@@ -133,7 +134,7 @@ class OneAtATime(Prefill):
     def run(self, _question: Question) -> Outcome:
         """Write."""
         self._limit.write()
-        return Outcome(tokens=128, written=128)
+        return Outcome(tokens=WRITTEN_TOKENS, written=WRITTEN_TOKENS)
 
 
 def _document(item: Item) -> str:
@@ -142,7 +143,7 @@ def _document(item: Item) -> str:
 
 def _order(scores: Sequence[float], question: Question) -> tuple[int, ...]:
     """The order of the candidates, where those that read alike were asked about once."""
-    return best_first([scores[place] for place in distinct(question.candidates)[1]], question)
+    return order_by([scores[place] for place in distinct(question.candidates)[1]], question)
 
 
 def schema_of(n: int) -> dict[str, object]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import prompts
 from agent.cache import Cache
 from agent.cores import available_cores
 from agent.deadline import Deadline
@@ -20,16 +19,18 @@ from agent.llm.local.llama import Llama
 from agent.llm.local.options import Options
 from agent.llm.local.requantise import requantise
 from agent.llm.registry import resolve
-from agent.rerank.likelihood import Likelihood
+from agent.parts import workshop
+from agent.rerank.base import Reranker
 from agent.settings import Settings
 from eval.cases import Case, DataSet
-from eval.chance import drawn
-from eval.metrics import per_case
+from eval.chance import best_first
+from eval.metrics import HEADLINE, per_case
 from eval.runs import Told, Watch
-from eval.speed.bindings import PREFILL_TOKENS, WRITTEN_TOKENS, Limit
+from eval.speed.bindings import Limit
+from eval.speed.figures import PREFILL_TOKENS, WRITTEN_TOKENS
 from eval.statistics import Difference, Estimate, difference, estimate, percentile
 
-NDCG = "ndcg@10"
+STRATEGY = "likelihood"
 KINDS = ("Q4_0", "IQ4_NL", "Q4_K_M", "Q8_0")  # llama.cpp has quick kernels for these on x86 processors
 ROUNDS = 7
 
@@ -79,7 +80,7 @@ def _made(source: GGUF, kinds: Sequence[str], folder: Path, told: Told) -> tuple
     for kind in kinds:
         told(f"writing {kind}")
         try:
-            requantise(source.path, folder / f"{kind}.gguf", kind=kind)
+            requantise(source.path, folder / f"{kind}.gguf", kind)
             paths[kind] = folder / f"{kind}.gguf"
         except ConfigError:
             raise
@@ -123,26 +124,23 @@ def _ranked(
     if dataset is None:
         return []
     options = Options(n_gpu_layers=settings.model.n_gpu_layers, threads=settings.model.threads)
-    total = min(dataset.n_cases, limit or dataset.n_cases)
+    total = dataset.n_run(limit)
     orders, relevant = {}, {}
     with closing(Llama(path, name=kind, sha256=kind, options=options)) as model, closing(Cache(None)) as cache:
-        prompt = prompts.load("rank-likelihood", settings.language, control_tokens=model.control_tokens)
-        ranker = Likelihood(model, prompt, cache, noun=settings.noun)
+        reranker = workshop(model, cache, settings).reranker(STRATEGY)
         with watch(f"Ranking cases with {kind}") as show:
             for done, case in enumerate(dataset.cases(limit)):
                 show(done, total)
-                orders[case.case_id] = list(_ordered(ranker, dataset, case))
+                orders[case.case_id] = _ordered(reranker, dataset, case)
                 relevant[case.case_id] = case.relevant
-    return list(per_case(orders, relevant, [NDCG])[NDCG].values())
+    return list(per_case(orders, relevant, [HEADLINE])[HEADLINE].values())
 
 
-def _ordered(ranker: Likelihood, dataset: DataSet, case: Case) -> Iterator[str]:
+def _ordered(reranker: Reranker, dataset: DataSet, case: Case) -> tuple[str, ...]:
     """The case's candidates, best first; ties by lot, alike for all files."""
     history, candidates = ([dataset.items[i] for i in ids] for ids in (case.history, case.candidates))
-    scores = ranker.rank(history, candidates, case.wish, Deadline(math.inf)).scores
-    lots = {item_id: drawn(case.case_id, item_id) for item_id in case.candidates}
-    best = sorted(zip(case.candidates, scores, strict=True), key=lambda pair: (-pair[1], lots[pair[0]]))
-    yield from (item_id for item_id, _ in best)
+    scores = reranker.rank(history, candidates, case.wish, Deadline(math.inf)).scores
+    return best_first(dict(zip(case.candidates, scores, strict=True)), case.case_id)
 
 
 def _row(

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
-from eval.metrics import per_case
+from eval.metrics import HEADLINE, per_case
 from eval.speed.bench import Measured, Sample
-from eval.speed.figures import Ratio, Shape, flops, paired_ratio, prefill, tokens_avoided
+from eval.speed.figures import PREFILL_TOKENS, Ratio, Shape, flops, paired_ratio, prefill, tokens_avoided
 from eval.speed.memory import Memory
 from eval.speed.questions import Question
-from eval.statistics import Estimate, estimate, percentile
+from eval.statistics import Estimate, estimate, mean, percentile
 
-NDCG = "ndcg@10"
-LIMIT, PREFILL_TOKENS = "pp512", 512
-HEADLINE = 50  # candidates of the figures that have targets, or the nearest number that was measured
+LIMIT = "pp512"
+USUAL = 50  # candidates of the figures that have targets, or the nearest number that was measured
 EFFICIENT = "likelihood"  # the row whose efficiency has a target
+PROMPTED = ("likelihood", "pointwise")  # strategies that ask a prompt a candidate
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Report:
-    """A finished run. `about` says what was run on what and how; `suffixes` gives P and s of `tokens_avoided`."""
+    """A finished run. `about` says what was run on what and how.
+
+    `lengths` are P and s of `tokens_avoided`, by strategy and question.
+    """
 
     measured: Sequence[Measured]
     shape: Shape
@@ -82,7 +85,7 @@ class Report:
     @property
     def headline(self) -> int:
         """The number of candidates whose figures stand at the top."""
-        return min(self.sizes, key=lambda n: (abs(n - HEADLINE), n), default=0)
+        return min(self.sizes, key=lambda n: (abs(n - USUAL), n), default=0)
 
     def of(self, name: str, candidates: int) -> Measured | None:
         """A row's answers, where it has any."""
@@ -128,10 +131,9 @@ class Report:
 
     def avoided(self, one: Measured) -> float | None:
         """How many times fewer tokens than full prompts; None where the row does not ask a prompt a candidate."""
-        strategy = next((s for s in ("likelihood", "pointwise") if one.row.name.startswith(s)), "")
+        strategy = next((s for s in PROMPTED if one.row.name.startswith(s)), "")
         known = [self.lengths.get((strategy, sample.question.name)) for sample in one.samples.values()]
-        factors = [tokens_avoided(one.candidates, *lengths) for lengths in known if lengths]
-        return sum(factors) / len(factors) if factors else None
+        return mean(tokens_avoided(one.candidates, *lengths) for lengths in known if lengths)
 
 
 def walls(one: Measured) -> list[float]:
@@ -145,7 +147,7 @@ def ndcg(one: Measured) -> Estimate | None:
     if not ranked or not one.row.judged:
         return None
     orders = {s.question.name: _ids(s.question, s.outcome.order) for s in ranked}
-    values = per_case(orders, {s.question.name: s.question.relevant for s in ranked}, [NDCG])[NDCG]
+    values = per_case(orders, {s.question.name: s.question.relevant for s in ranked}, [HEADLINE])[HEADLINE]
     return estimate(list(values.values()))
 
 
@@ -173,7 +175,7 @@ def row_of(report: Report, one: Measured) -> dict[str, object]:
     efficiency = report.efficiency(one) if one.row.kind == "ours" else None
     found = ndcg(one)
     seconds = walls(one)
-    valid = [s.outcome.valid for s in one.samples.values() if s.outcome.valid is not None]
+    outcomes = [sample.outcome for sample in one.samples.values()]
     return {
         "row": one.row.name,
         "kind": one.row.kind,
@@ -182,18 +184,28 @@ def row_of(report: Report, one: Measured) -> dict[str, object]:
         "n": len(one.samples),
         "p50_ms": percentile(seconds, 0.5) * 1_000 if seconds else None,
         "p95_ms": percentile(seconds, 0.95) * 1_000 if seconds else None,
-        "tokens_decoded": _mean([s.outcome.tokens for s in one.samples.values()]),
-        "tokens_written": _mean([s.outcome.written for s in one.samples.values()]),
-        "rows_read": _mean([s.outcome.work.rows if s.outcome.work else None for s in one.samples.values()]),
-        "cells_attended": _mean([s.outcome.work.cells if s.outcome.work else None for s in one.samples.values()]),
+        "tokens_decoded": tokens_decoded(one),
+        "tokens_written": mean(outcome.written for outcome in outcomes),
+        "rows_read": mean(outcome.work.rows if outcome.work else None for outcome in outcomes),
+        "cells_attended": mean(outcome.work.cells if outcome.work else None for outcome in outcomes),
         "tokens_per_s": tokens_per_s(one),
         "tokens_avoided": report.avoided(one) if one.row.kind == "ours" else None,
         "efficiency": {name: asdict(ratio) for name, ratio in efficiency.items()} if efficiency else None,
-        NDCG: asdict(found) if found else None,
-        "valid_orders": sum(valid) / len(valid) if valid else None,
-        "degraded": sum(bool(s.outcome.degraded) for s in one.samples.values()),
+        HEADLINE: asdict(found) if found else None,
+        "valid_orders": mean(valid_orders(one)),
+        "degraded": sum(bool(outcome.degraded) for outcome in outcomes),
         "failed": one.failed or None,
     }
+
+
+def tokens_decoded(one: Measured) -> float | None:
+    """The mean of tokens decoded for an answer; None where tokens are not counted."""
+    return mean(sample.outcome.tokens for sample in one.samples.values())
+
+
+def valid_orders(one: Measured) -> list[bool]:
+    """Whether each order that was written names every candidate once; empty where none was written."""
+    return [sample.outcome.valid for sample in one.samples.values() if sample.outcome.valid is not None]
 
 
 def tokens_per_s(one: Measured) -> float | None:
@@ -217,11 +229,10 @@ def _compared(found: Comparison) -> dict[str, object]:
 
 def _judged(one: Measured) -> dict[str, object]:
     found = ndcg(one)
-    valid = [s.outcome.valid for s in one.samples.values() if s.outcome.valid is not None]
     return {
         "row": one.row.name,
-        NDCG: asdict(found) if found else None,
-        "valid_orders": sum(valid) / len(valid) if valid else None,
+        HEADLINE: asdict(found) if found else None,
+        "valid_orders": mean(valid_orders(one)),
         "failed": one.failed or None,
     }
 
@@ -236,8 +247,3 @@ def _rates(shape: Shape, sample: Sample, limit: Sample) -> tuple[float, float]:
 
 def _ids(question: Question, order: Sequence[int]) -> list[str]:
     return [question.candidates[n].item_id for n in order]
-
-
-def _mean(values: Sequence[int | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None

@@ -11,21 +11,20 @@ from pathlib import Path
 from agent.errors import ConfigError, ModelUnavailable, PalateError
 from agent.settings import Settings
 from eval.cases import DataSet
+from eval.chance import SEED
 from eval.runs import Told, Watch
 from eval.speed import memory
 from eval.speed.bench import Measured, judge, measure
-from eval.speed.figures import CONFIDENCE
 from eval.speed.machine import machine, model_file
 from eval.speed.questions import HISTORY, Question, Source, from_data_set, generated
-from eval.speed.report import Report
+from eval.speed.report import PROMPTED, Report
 from eval.speed.rows import Row
 from eval.speed.stand import LONGEST_REPLY, Stand
 from eval.speed.table import chosen
+from eval.statistics import CONFIDENCE
 
 MOST_CANDIDATES = 1_000
-SEED = 20_260_101
 JUDGING_S = 60.0  # how long one row may rank cases for NDCG alone
-LENGTHS_OF = ("likelihood", "pointwise")
 WHAT_IS_TIMED = (
     "the same person and candidates for every row within a repetition, rows in turn, the first of them another one in"
     " each repetition; the first repetition warms up and is not kept; everything from texts to scores is timed"
@@ -121,7 +120,7 @@ def _memory(stand: Stand, source: Source, told: Told) -> memory.Memory | str:
 def _lengths(stand: Stand, measured: Sequence[Measured]) -> dict[tuple[str, str], tuple[int, float]]:
     """P and mean s, in tokens, of what a strategy asks about each question that a row of its has answered."""
     lengths = {}
-    for strategy in LENGTHS_OF:
+    for strategy in PROMPTED:
         own = (one for one in measured if one.row.kind == "ours" and one.row.name.startswith(strategy))
         for question in {s.question.name: s.question for one in own for s in one.samples.values()}.values():
             asked = stand.asked(strategy, question)

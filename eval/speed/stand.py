@@ -15,8 +15,8 @@ from agent.llm.files.gguf import read_sizes
 from agent.llm.local.llama import Llama
 from agent.llm.registry import open_model
 from agent.once import once
+from agent.parts import workshop
 from agent.rerank.base import Reranker
-from agent.rerank.strategies import Workshop
 from agent.settings import Settings
 from eval.runs import Told
 from eval.speed.asked import Asked, Listener
@@ -101,7 +101,7 @@ class Stand:
 
     def reranker(self, strategy: str, cache: Cache | None = None) -> Reranker:
         """Palate's own reranker, made as `rerank.strategy` makes it; with a cache of its own where one is given."""
-        return Workshop(self.engine, cache or self.cache, self.settings.language, self.settings.noun).reranker(strategy)
+        return workshop(self.engine, cache or self.cache, self.settings).reranker(strategy)
 
     def asked(self, strategy: str, question: Question) -> Asked:
         """What the strategy asks the model about this question. Raises ModelUnavailable where it asks nothing."""
@@ -109,8 +109,8 @@ class Stand:
         if key not in self._asked:
             listener = Listener(self.engine)
             with closing(Cache(None)) as cache:
-                workshop = Workshop(listener, cache, self.settings.language, self.settings.noun)
-                workshop.reranker(strategy).rank(question.history, question.candidates, None, Deadline(math.inf))
+                made = workshop(listener, cache, self.settings).reranker(strategy)
+                made.rank(question.history, question.candidates, None, Deadline(math.inf))
             call = listener.main_call()
             if call is None:
                 raise ModelUnavailable(f"the strategy {strategy} asked the model nothing about {question.name}")
@@ -119,4 +119,5 @@ class Stand:
 
     def prompt(self, task: str) -> prompts.Prompt:
         """A prompt of Palate, for this model."""
-        return prompts.load(task, self.settings.language, control_tokens=self.engine.control_tokens)
+        s, control = self.settings, self.engine.control_tokens
+        return prompts.load(task, s.language, control_tokens=control, folder=s.prompts)
