@@ -18,10 +18,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import CatalogueError, ConfigError
 from agent.types import Identifier, Item, Text
-from eval import past
 from eval.jsonlines import Fault, read_objects, refuse
+from eval.past import FILE, Past, load_past
 
-ITEMS, CASES, EVENTS = "items.jsonl", "cases.jsonl", past.EVENTS
+ITEMS, CASES, EVENTS = "items.jsonl", "cases.jsonl", FILE
 _PARTS = frozenset({"recall-only", "likelihood-only", "model", "without-model"})
 RESERVED = _PARTS | {"random", "popularity", "als", "ease", "oracle"}
 
@@ -103,9 +103,9 @@ class DataSet:
         return cls(folder, items, checked.n_cases, digest.hexdigest(), tuple(checked.leaked), references)
 
     @cached_property
-    def past(self) -> past.Past:
+    def past(self) -> Past:
         """What people did before the cases; empty where the folder does not tell it. Raises CatalogueError."""
-        return past.load_past(self.folder, tuple(self.items))
+        return load_past(self.folder, tuple(self.items))
 
     def cases(self, limit: int | None = None) -> Iterator[Case]:
         """The cases in the file's order, streamed, at most `limit` of them.
