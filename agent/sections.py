@@ -73,7 +73,7 @@ class ModelSettings(Section):
     threads: int | None = Field(default=None, ge=1, le=512, description="by default the cores this process may use")
     requantise: Literal["auto", "off", "q4_0", "q8_0"] = Field(
         default="auto",
-        description="use a variant of the file; auto: without a GPU, the kind that reads fastest",
+        description="use a variant of the file; auto: without a GPU, q4_0, which is faster",
     )
     timeout_s: Seconds = Field(default=30, description="what one request may take in all")
 

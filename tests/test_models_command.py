@@ -70,8 +70,8 @@ def test_pull_makes_the_variant_and_info_shows_it(run: Any) -> None:
     assert before["variant_note"] == "made on first use"
     code, out, err = run("models", "pull", "--json")
     assert code == 0
+    assert "making the Q4_0 variant of smollm2-135m" in err
     pulled = json.loads(out)
-    assert f"making the {pulled['variant']['file_type']} variant of smollm2-135m" in err
     assert set(pulled["variant"]) == {"file_type", "path", "bytes", "sha256"}
     assert json.loads(run("models", "info", "--json")[1]) == pulled
     code, out, err = run("models", "info")

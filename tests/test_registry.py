@@ -24,7 +24,6 @@ from agent.llm.files.fetch import WrongHash
 from agent.llm.files.gguf import read_header
 from agent.llm.files.receipts import Receipts
 from agent.llm.files.reference import EndpointReference, FileReference, HubReference, parse
-from agent.llm.files.variant import Machine
 from agent.settings import ModelSettings, Settings
 from tests.support.gguf_files import sha256, tiny_gguf
 
@@ -271,19 +270,17 @@ def tiny_model(path: Path, file_type: str = "Q4_1") -> GGUF:
 def test_the_variant_of_the_default_is_made_once_and_remade_when_damaged(tmp_path: Path) -> None:
     told, here = Told(), options(tmp_path)
     found = registry.resolve("smollm2-135m", here)
-    kind = registry.variant_kind(found, here)
-    assert kind in {"Q4_0", "Q8_0"}
     first = registry.prepare(found, here, progress=told)
-    assert first.path == tmp_path / "models" / f"{DEFAULT.sha256[:12]}-{kind.lower()}.gguf"
-    assert (first.variant, first.file_type) == (kind, kind)
-    assert read_header(first.path).file_type == kind
+    assert first.path == tmp_path / "models" / f"{DEFAULT.sha256[:12]}-q4_0.gguf"
+    assert (first.variant, first.file_type) == ("Q4_0", "Q4_0")
+    assert read_header(first.path).file_type == "Q4_0"
     assert len(told) == 1
     assert registry.prepare(found, here, progress=told) == first
     assert len(told) == 1
     with first.path.open("r+b") as variant_file:
         variant_file.seek(5_000_000)
         variant_file.write(b"spoilt" * 100)
-    assert variant.existing(found, here, kind) is None
+    assert variant.existing(found, here, "Q4_0") is None
     assert registry.prepare(found, here, progress=told) == first
     assert "again (it was damaged)" in told[-1]
 
@@ -319,30 +316,30 @@ def test_what_an_interrupted_making_left_behind_is_swept_up(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("file_type", "model", "machine", "kind"),
+    ("file_type", "model", "gpu", "kind"),
     [
-        ("Q4_1", {}, Machine(), "Q4_0"),
-        ("Q4_K_M", {}, Machine(amx=True), "Q8_0"),
-        ("Q4_K_M", {}, Machine(gpu=True), None),
-        ("Q4_K_M", {"n_gpu_layers": 0}, Machine(gpu=True), "Q4_0"),
-        ("Q4_0", {}, Machine(amx=True), None),
-        ("Q8_0", {}, Machine(), None),
-        ("F16", {}, Machine(), None),
-        ("Q4_1", {"requantise": "off"}, Machine(), None),
-        ("F16", {"requantise": "q8_0"}, Machine(gpu=True), "Q8_0"),
-        ("Q4_0", {"requantise": "q4_0"}, Machine(amx=True), None),
+        ("Q4_1", {}, False, "Q4_0"),
+        ("Q4_K_M", {}, False, "Q4_0"),
+        ("Q4_K_M", {}, True, None),
+        ("Q4_K_M", {"n_gpu_layers": 0}, True, "Q4_0"),
+        ("Q4_0", {}, False, None),
+        ("Q8_0", {}, False, None),
+        ("F16", {}, False, None),
+        ("Q4_1", {"requantise": "off"}, False, None),
+        ("F16", {"requantise": "q8_0"}, True, "Q8_0"),
+        ("Q4_0", {"requantise": "q4_0"}, False, None),
     ],
 )
 def test_a_variant_is_wanted_on_a_cpu_of_kinds_of_about_as_many_bits(
-    file_type: str, model: dict[str, object], machine: Machine, kind: str | None, tmp_path: Path
+    file_type: str, model: dict[str, object], gpu: bool, kind: str | None, tmp_path: Path
 ) -> None:
     here = options(tmp_path, **model)
-    assert variant.kind_for(tiny_model(file(TINY), file_type), here, machine) == kind
+    assert variant.kind_for(tiny_model(file(TINY), file_type), here, lambda: gpu) == kind
 
 
 def test_no_variant_is_made_of_a_variant(tmp_path: Path) -> None:
     model = replace(tiny_model(file(TINY), "Q4_1"), variant="Q4_1")
-    assert variant.kind_for(model, options(tmp_path), Machine()) is None
+    assert variant.kind_for(model, options(tmp_path), lambda: False) is None
 
 
 # opening

@@ -224,7 +224,7 @@ def test_a_tiny_run_has_the_documented_shape() -> None:
     assert ours["tokens_avoided"] > 1
     assert ours["p50_ms"] > 0
     assert found["efficiency"] == {"raw": None, "flop_corrected": None}, "pp512 was not run"
-    assert found["model"]["file_type"] in {"Q4_0", "Q8_0"}
+    assert found["model"]["file_type"] == "Q4_0"
     assert found["judged"] == []
 
 

@@ -79,10 +79,10 @@ def prepare(model: GGUF, settings: Settings, *, progress: Progress = quiet) -> G
 
 
 def variant_kind(model: GGUF, settings: Settings) -> str | None:
-    """How the variant to load for a model file is quantised on this machine; None where the file itself is loaded."""
-    from agent.llm.local.loading import supports_gpu, uses_amx
+    """How the variant to load for a model file is quantised; None where the file itself is loaded."""
+    from agent.llm.local.loading import supports_gpu
 
-    return variant.kind_for(model, settings, variant.Machine(gpu=supports_gpu(), amx=uses_amx()))
+    return variant.kind_for(model, settings, supports_gpu)
 
 
 def open_model(settings: Settings, *, progress: Callable[[str], None] | None = None) -> Model:

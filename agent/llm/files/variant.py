@@ -1,13 +1,12 @@
-"""The quicker variant of a model file: on a CPU, prompts are read faster in some kinds of quantisation than in others.
+"""The quicker variant of a model file: on a CPU, Q4_0 reads prompts faster than other 4 and 5 bit kinds.
 
-With AMX that is Q8_0, whose whole numbers go into its tiles as they are; without, Q4_0, which llama.cpp repacks for the
-processor's vectors (docs/decisions/010-which-quantisation.md).
+Why this one, and what others cost: docs/decisions/010-which-quantisation.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from agent.errors import ModelUnavailable
@@ -16,23 +15,15 @@ from agent.llm.files.fetch import Progress, alone, make_folder, quiet, sha256_of
 from agent.llm.files.receipts import Receipt, Receipts
 from agent.settings import Settings
 
-PLAIN, WITH_AMX = "Q4_0", "Q8_0"
-# Kinds of about as many bits as Q4_0, so that little is lost. Whoever chose more or fewer bits gets what they chose.
+KIND = "Q4_0"
+# Kinds of about as many bits, from which little is lost. Whoever chose more or fewer bits gets what they chose.
 WORTH_IT = frozenset({"Q4_1", "Q4_K_S", "Q4_K_M", "Q5_0", "Q5_1", "Q5_K_S", "Q5_K_M"})
 
 Requantise = Callable[[Path, Path, str], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """What llama.cpp finds on this machine: a GPU to put layers on, and a processor with AMX."""
-
-    gpu: bool = False
-    amx: bool = False
-
-
-def kind_for(model: GGUF, settings: Settings, machine: Machine) -> str | None:
-    """The kind of the variant to use of this file: the one asked for, or the quickest here; None for the file itself.
+def kind_for(model: GGUF, settings: Settings, supports_gpu: Callable[[], bool]) -> str | None:
+    """The kind of the variant to use of this file: the one asked for, or the quickest; None for the file itself.
 
     By itself none is made where layers go to a GPU, of a variant, or of a file of more or fewer bits (see `WORTH_IT`).
     """
@@ -41,10 +32,8 @@ def kind_for(model: GGUF, settings: Settings, machine: Machine) -> str | None:
         return None
     if asked != "auto":
         return asked.upper() if asked.upper() != model.file_type else None
-    on_gpu = machine.gpu and settings.model.n_gpu_layers != 0
-    if on_gpu or model.file_type not in WORTH_IT:
-        return None
-    return WITH_AMX if machine.amx else PLAIN
+    on_cpu = settings.model.n_gpu_layers == 0 or not supports_gpu()
+    return KIND if on_cpu and model.file_type in WORTH_IT else None
 
 
 def path_of(model: GGUF, settings: Settings, kind: str) -> Path:

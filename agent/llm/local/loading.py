@@ -99,11 +99,6 @@ def supports_gpu() -> bool:
     return bool(llama_cpp.llama_supports_gpu_offload())
 
 
-def uses_amx() -> bool:
-    """Whether this build of llama.cpp multiplies whole numbers with the processor's AMX tiles."""
-    return b"AMX_INT8 = 1" in llama_cpp.llama_print_system_info()
-
-
 _lines: list[str] = []
 
 
