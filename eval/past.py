@@ -6,20 +6,24 @@ first, for systems that learn from behaviour.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from agent.profile.fold import SEEN
-from agent.types import Event, EventKind
+from agent.types import Event, EventKind, Identifier
 from eval.building.acts import EPOCH, KINDS, Acts, Numbers, Recorder
 from eval.jsonlines import Fault, read_objects, refuse
 
 FILE, HISTORIES = "events.jsonl.gz", "train-histories.jsonl.gz"
+MAX_SECONDS = 100_000_000_000.0  # the year 5138
+_ID = TypeAdapter(Identifier)
+_KINDS = {kind.value: place for place, kind in enumerate(KINDS)}
 _SEEN = [KINDS.index(kind) for kind in SEEN]
 
 
@@ -82,50 +86,63 @@ def load_past(folder: Path, items: Sequence[str]) -> Past:
     """
     recorder = Recorder({item_id: place for place, item_id in enumerate(items)})
     source = next((name for name in (FILE, HISTORIES) if (folder / name).is_file()), "")
+    take = _Taking(recorder).history if source == HISTORIES else _Taking(recorder).event
     faults: list[Fault] = []
     for found in read_objects(folder / source) if source else ():
         if isinstance(found, Fault):
             faults.append(found)
             continue
-        line, row = found
         try:
-            for event in _events_of(row, line) if source == HISTORIES else (_event_of(row, line),):
-                recorder.add(event)
-        except (ValidationError, TypeError, ValueError, OverflowError) as error:
-            faults.append(Fault(folder / source, line, f"is no event: {_in_short(error)}"))
+            take(found[1])
+        except (TypeError, ValueError, OverflowError) as error:
+            faults.append(Fault(folder / source, found[0], f"is no event: {_in_short(error)}"))
     refuse(faults)
     return Past(recorder.acts(), items, source, {why: n for why, n in recorder.left_out.items() if n})
 
 
-def _event_of(row: Mapping[str, object], line: int) -> Event:
-    return Event.model_validate(
-        {
-            "event_id": f"line-{line}",
-            "user_id": row.get("user_id"),
-            "kind": row.get("kind", EventKind.VIEW),
-            "item_id": row.get("item_id"),
-            "value": row.get("value"),
-            "at": EPOCH + timedelta(seconds=float(str(row.get("at")))),
-        }
-    )
+class _Taking:
+    """Gives lines to a recorder; each person's id is checked once, for files hold millions of lines."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._users: set[object] = set()
+
+    def event(self, row: Mapping[str, object]) -> None:
+        """Take a line of events. Raises TypeError, ValueError or OverflowError for one that is none."""
+        kind, value = row.get("kind", EventKind.VIEW.value), row.get("value")
+        if not isinstance(kind, str) or kind not in _KINDS:
+            raise ValueError(f"there is no kind {kind!r}")
+        if kind == EventKind.RATE and value is None:
+            raise ValueError("a rating needs a value")
+        at = _finite(row.get("at"), "at")
+        if abs(at) > MAX_SECONDS:
+            raise OverflowError(f"at is {at:g}, which are no seconds since 1970")
+        self._record(row, row.get("item_id"), _KINDS[kind], None if value is None else _finite(value, "value"), at)
+
+    def history(self, row: Mapping[str, object]) -> None:
+        """Take a line of histories. Raises as `event` does."""
+        history = row.get("history")
+        if not isinstance(history, list):
+            raise TypeError("history is no list")
+        for n, item_id in enumerate(history):
+            self._record(row, item_id, _KINDS[EventKind.LIKE], None, n)
+
+    def _record(self, row: Mapping[str, object], item_id: object, kind: int, value: float | None, at: float) -> None:
+        user_id = row.get("user_id")
+        if user_id not in self._users:
+            self._users.add(_ID.validate_python(user_id))
+        if item_id is not None and not isinstance(item_id, str):
+            raise TypeError(f"item_id is {item_id!r}, which is no text")
+        self._recorder.record(str(user_id), item_id, kind, value, round(at * 1e6))
 
 
-def _events_of(row: Mapping[str, object], line: int) -> Iterator[Event]:
-    history = row.get("history")
-    if not isinstance(history, list):
-        raise TypeError("history is no list")
-    for n, item_id in enumerate(history):
-        yield Event(
-            event_id=f"line-{line}-{n}",
-            user_id=str(row.get("user_id")),
-            kind=EventKind.LIKE,
-            item_id=str(item_id),
-            at=EPOCH + timedelta(seconds=n),
-        )
+def _finite(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise TypeError(f"{name} is {value!r}, which is no number")
+    return float(value)
 
 
 def _in_short(error: Exception) -> str:
     if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_context=False)[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"[:200]
+        return f"user_id: {error.errors(include_url=False, include_context=False)[0]['msg']}"[:200]
     return str(error)[:200]

@@ -1,0 +1,85 @@
+"""Systems to be beaten, by name: chance, popularity, the best order possible, and those that learn from events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from agent.errors import ConfigError
+from eval.baselines.ease import LAMBDA, MAX_ITEMS, ease_weights
+from eval.baselines.interactions import Interactions
+from eval.baselines.orders import Scorer, by_chance, by_score, ideal
+from eval.cases import EVENTS, DataSet
+from eval.systems import ORACLE, RANDOM, RECALL_ONLY, System
+
+POPULARITY, ALS, EASE = "popularity", "als", "ease"
+BASELINES = (RANDOM, POPULARITY, RECALL_ONLY, ORACLE, ALS, EASE)
+LEARNING = (ALS, EASE)
+
+
+def usual(dataset: DataSet) -> tuple[str, ...]:
+    """The names of the baselines that this data set allows: those that learn only where it tells what people did.
+
+    EASE is left out above 8,000 items, whose square would fill the memory.
+    """
+    too_many = len(dataset.items) > MAX_ITEMS
+    learning = [name for name in LEARNING if len(dataset.past) and not (name == EASE and too_many)]
+    return tuple(name for name in BASELINES if name not in LEARNING or name in learning)
+
+
+def baselines(names: Sequence[str], dataset: DataSet, task: str, seed: int) -> tuple[System, ...]:
+    """The baselines of these names, in their order. `order(case, None)` gives item ids best first.
+
+    They order the case's candidates for `rank`, and give the first 100 of the unseen catalogue for `recommend` and
+    `converse`; there are none for `explain`. Passed over are `recall-only`, which is no system of its own but read off
+    the answers, and `popularity` where nothing tells it. Raises ConfigError for a name that is none, and for one that
+    learns from events where the data set has none.
+    """
+    for name in names:
+        if name not in BASELINES:
+            raise ConfigError(f"there is no baseline {name!r}", f"Baselines: {', '.join(BASELINES)}")
+        if name in LEARNING and not len(dataset.past):
+            raise ConfigError(
+                f"the baseline {name} learns from what people did, and {dataset.name} does not tell it",
+                f"Leave it out, or give the data set {EVENTS}",
+            )
+    of = Interactions(dataset.past)
+    found = (_system(name, of, dataset, task, seed) for name in names) if task != "explain" else ()
+    return tuple(system for system in found if system is not None)
+
+
+def _system(name: str, of: Interactions, dataset: DataSet, task: str, seed: int) -> System | None:
+    what = "candidates" if task == "rank" else "unseen catalogue"
+    if name == RANDOM:
+        return System(name, "floor", f"the {what} shuffled, seed {seed}", by_chance(of, task, seed))
+    if name == ORACLE:
+        return System(name, "ceiling", f"relevant {'candidates' if task == 'rank' else 'items'} first", ideal(task))
+    if name == RECALL_ONLY:
+        return None
+    learned = _popularity(of, dataset) if name == POPULARITY else _learned(name, of, seed)
+    return learned and System(name, "baseline", learned[0], by_score(of, task, learned[1]))
+
+
+def _popularity(of: Interactions, dataset: DataSet) -> tuple[str, Scorer] | None:
+    if of.counts.any():
+        counts = of.counts.astype(np.float32)
+        return f"the most people met it, by {of.past.source}", lambda _: counts
+    carried = [item.popularity for item in dataset.items.values()]
+    if all(value is None for value in carried):
+        return None
+    scores = np.array([value or 0.0 for value in carried], dtype=np.float32)
+    return "the items' own popularity", lambda _: scores
+
+
+def _learned(name: str, of: Interactions, seed: int) -> tuple[str, Scorer]:
+    """The scores of someone of whom nothing is known are the counts of people."""
+    counts = of.counts.astype(np.float32)
+    if name == ALS:
+        from eval.baselines.als import ALPHA, FACTORS, REGULARISATION, als_scorer
+
+        scores = als_scorer(of.matrix, seed)
+        about = f"implicit ALS, {FACTORS} factors, regularisation {REGULARISATION:g}, alpha {ALPHA:g}"
+        return about, lambda known: scores(of.row(known)) if known else counts
+    weights = ease_weights(of.matrix)
+    return f"EASE, lambda {LAMBDA:g}", lambda known: weights[list(known)].sum(axis=0) if known else counts

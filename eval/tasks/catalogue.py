@@ -1,0 +1,69 @@
+"""Answers over a whole catalogue: recall finds, the reranker orders the first of them, the others follow as found."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from agent.deadline import Deadline
+from agent.parts import Parts
+from agent.ranker import Order, Place, Ranker
+from agent.rerank.base import Reranker
+from agent.sections import ChromaSettings
+from agent.settings import Settings
+from agent.slates import slate_of
+from agent.stages import Person, items_of, recall
+from agent.types import Item, Slate
+from eval.cases import DataSet
+from eval.rankers import patience_s
+from eval.tasks.base import PLACES, Opening
+
+
+class OverCatalogue:
+    """The recommender's path up to its slate, over the catalogue of `parts` and with the reranker of the cell."""
+
+    def __init__(self, parts: Parts, reranker: Reranker) -> None:
+        self._parts = parts
+        self._timeout_s = patience_s(parts.settings)
+        self._reranked = parts.settings.recall.n_candidates
+        self._ranker = Ranker(parts.fresh_index, parts.embedder, parts.weights, parts.tag_rates, reranker)
+
+    def answer(self, person: Person, wish: str | None) -> Slate:
+        """The first 100 items that the person has not met; the model orders `recall.n_candidates` of them."""
+        found = recall(self._parts, person, wish, None, PLACES)
+        items = items_of(self._parts.store, found)
+        first, rest = items[: self._reranked], items[self._reranked :]
+        ranked = self._ranker.rank(person.taste, first, wish, Deadline(self._timeout_s))
+        return slate_of(person.profile.user_id, _followed(ranked, rest), k=PLACES, wish=wish, candidates=found)
+
+
+@contextmanager
+def open_catalogue(dataset: DataSet, opening: Opening) -> Iterator[tuple[Parts, OverCatalogue]]:
+    """A data folder of its own with the items and events of the data set, indexed, and what answers over it.
+
+    It lies in a temporary folder and vanishes in the end; vectors are kept in the cache of the settings. Raises as
+    `Parts` does.
+    """
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="palate-eval-")))
+        with opening.watch("Indexing the items") as show:
+            made = Parts(_settings(opening.settings, folder), progress=show, told=opening.told)
+            parts = stack.enter_context(closing(made))
+            parts.store.put_items(dataset.items.values())
+            parts.store.put_events(dataset.past.events())
+            over = OverCatalogue(parts, opening.reranker)
+        yield parts, over
+
+
+def _settings(settings: Settings, folder: Path) -> Settings:
+    return settings.model_copy(update={"folder": folder, "chroma": ChromaSettings()})
+
+
+def _followed(ranked: Order, rest: Sequence[Item]) -> Order:
+    """The order with the rest behind it, at scores that fall on."""
+    last = ranked.places[-1].score if ranked.places else 0.0
+    behind = tuple(Place(item, last - n, ()) for n, item in enumerate(rest, start=1))
+    return dataclasses.replace(ranked, places=(*ranked.places, *behind))

@@ -1,0 +1,236 @@
+"""How good rationales are, judged by the items alone: grounded, of known titles, varied, in the right language. Pure.
+
+The checks are those of `agent.explain.grounding`, so no model judges another one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from math import comb
+from typing import TYPE_CHECKING
+
+from agent.explain.claims import blank, tags_in, titles_in
+from agent.explain.facts import PEOPLE, called, facts_of
+from agent.explain.grounding import Check, Grounds
+from agent.explain.passages import Passage, Source, holding, passage, passages_of
+from agent.explain.person import person_from
+from agent.explain.words import CJK, LETTER, folded, stems, words_of
+from agent.stages import person_with
+from agent.types import Item
+from eval.statistics import Estimate, estimate, mean
+
+if TYPE_CHECKING:
+    from eval.running.answers import Answer
+
+GROUNDING, GROUNDED, TITLES, LANGUAGE = "grounding", "grounded", "titles_known", "language"
+CLAIMS, UNSUPPORTED_TITLES = "claims", "unsupported_titles"
+UNIQUE, COVERAGE, DIVERSITY = "unique_sentences", "feature_coverage", "feature_diversity"
+
+PER_CASE = (GROUNDING, GROUNDED, TITLES, LANGUAGE)
+LOWER_IS_BETTER = frozenset({UNSUPPORTED_TITLES, DIVERSITY})
+FORMULAS = {
+    GROUNDING: "claims that the item, the history or the wish bears out / claims made, in all sentences of a case; 1"
+    " where none is made",
+    GROUNDED: "sentences that claim nothing unknown / sentences of a case",
+    TITLES: "sentences that name no unsupported title / sentences of a case",
+    LANGUAGE: "sentences in the language asked for / sentences of a case; told by script, known titles left out",
+    CLAIMS: "claims made / sentences, mean over cases",
+    UNSUPPORTED_TITLES: "titles of the catalogue that are neither the item's nor the history's, and quotations that"
+    " nothing holds / sentences, mean over cases",
+    UNIQUE: "different sentences / sentences of all cases (unique-sentence ratio, Li et al., CIKM 2020)",
+    COVERAGE: "tags and people named in any sentence / those of all items explained and all histories (feature coverage"
+    " ratio, Li et al., CIKM 2020)",
+    DIVERSITY: "mean over all pairs of sentences of the tags and people that both name (Li et al., CIKM 2020); lower is"
+    " more varied",
+}
+
+MAX_TITLE_WORDS = 8
+Feature = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Reasons:
+    """The rationales of one case: each an item's id and the sentence about it. Empty where the case failed."""
+
+    case_id: str
+    user_id: str
+    history: tuple[str, ...]
+    given: tuple[tuple[str, str], ...]
+    wish: str | None = None
+
+    @classmethod
+    def of(cls, answer: Answer, wish: str | None = None) -> Reasons:
+        """Those of an answer to a case with this wish."""
+        given = tuple((str(one["item_id"]), str(one["sentence"])) for one in answer.rationales)
+        return cls(answer.case_id, answer.user_id, answer.history, given, wish)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One sentence judged. `unsupported_titles` are spelled as there; `features` are the tags and people it names."""
+
+    item_id: str
+    sentence: str
+    check: Check
+    unsupported_titles: tuple[str, ...]
+    features: frozenset[Feature]
+    in_language: bool
+
+
+class Judge:
+    """Judges sentences about the items of one catalogue, in one language (`en` or `zh`)."""
+
+    def __init__(self, items: Mapping[str, Item], language: str = "en") -> None:
+        self._items = items
+        self._language = language
+        self._tags = {key: tag for one in items.values() for tag in one.tags if (key := tuple(stems(tag)))}
+        self._titles = {tuple(words_of(one.title)) for one in items.values()}
+
+    def judged(self, reasons: Reasons) -> list[Judged]:
+        """Each sentence of a case judged, in order. Items that the catalogue does not hold are passed over."""
+        history = [self._items[item_id] for item_id in reasons.history if item_id in self._items]
+        known = [(self._items[i], sentence) for i, sentence in reasons.given if i in self._items]
+        person = person_with(history)
+        items = [item for item, _ in known]
+        told = person_from(person.profile, person.known, items, reasons.wish, person.events)
+        grounds = Grounds([one.item for one in told.cited], reasons.wish, self._tags.values())
+        usual = [told.usual.value] if told.usual else []
+        return [self._judge(item, sentence, grounds.check(sentence, item, usual), history) for item, sentence in known]
+
+    def features_of(self, item_ids: Iterable[str]) -> set[Feature]:
+        """The tags and people of these items; ids that the catalogue does not hold are passed over."""
+        known = (self._items[item_id] for item_id in item_ids if item_id in self._items)
+        return {_feature(f.role, f.value) for item in known for f in facts_of(item) if f.role in (*PEOPLE, "tag")}
+
+    def _judge(self, item: Item, sentence: str, check: Check, history: Sequence[Item]) -> Judged:
+        near = [item, *history]
+        rest = blank(sentence, titles_in(sentence, {t for one in near for t in (one.title, called(one)[0])}))
+        return Judged(
+            item.item_id,
+            sentence,
+            check,
+            self._unsupported_titles(rest, check, near),
+            self._features(sentence, near),
+            language_of(rest) == self._language,
+        )
+
+    def _unsupported_titles(self, rest: str, check: Check, near: Sequence[Item]) -> tuple[str, ...]:
+        """Quotations that nothing holds, and titles of other items that no text of these items holds either."""
+        held = [p for one in near for p in passages_of(one, "item")]
+        quoted = [claim.text for claim in check.unsupported if claim.kind in ("title", "quote")]
+        others = [title for title in self._titles_in(rest) if not holding(title, held)]
+        return tuple(dict.fromkeys([*quoted, *(title for title in others if not _within(title, quoted))]))
+
+    def _titles_in(self, text: str) -> Iterator[str]:
+        """Titles of two words or more that stand in the text as the catalogue spells them, the longest at each place.
+
+        Those of one word are too often words of the language; in quotation marks they are quotations.
+        """
+        words = words_of(text)
+        at = 0
+        while at < len(words):
+            sizes = range(min(MAX_TITLE_WORDS, len(words) - at), 1, -1)
+            size = next((n for n in sizes if tuple(words[at : at + n]) in self._titles), 0)
+            if size:
+                yield " ".join(words[at : at + size])
+            at += size or 1
+
+    def _features(self, sentence: str, near: Sequence[Item]) -> frozenset[Feature]:
+        tags = {_feature("tag", span.meaning) for span in tags_in(sentence, self._tags)}
+        said: list[Passage] = [passage(Source("sentence", "sentence"), sentence)]
+        facts = (fact for one in near for fact in facts_of(one) if fact.role in PEOPLE)
+        return frozenset(tags | {_feature(fact.role, fact.value) for fact in facts if holding(fact.value, said)})
+
+
+def per_case(judge: Judge, cases: Iterable[Reasons]) -> dict[str, dict[str, float]]:
+    """Each figure of `PER_CASE` by case, in [0, 1], higher is better; a case without a sentence has 0 in all."""
+    found: dict[str, dict[str, float]] = {name: {} for name in PER_CASE}
+    for reasons in cases:
+        judged = judge.judged(reasons)
+        for name, value in _shares(judged).items():
+            found[name][reasons.case_id] = value
+    return found
+
+
+def figures(judge: Judge, cases: Iterable[Reasons]) -> dict[str, Estimate]:
+    """All figures by name. Means over cases have intervals, with each person's cases drawn together; the others none.
+
+    Cases without a sentence count as 0 in those of `PER_CASE`, and not at all in the others. Raises ValueError where
+    there are no cases.
+    """
+    told = list(cases)
+    judged = {reasons.case_id: judge.judged(reasons) for reasons in told}
+    users = [reasons.user_id for reasons in told]
+    shares = [_shares(judged[reasons.case_id]) for reasons in told]
+    found = {name: estimate([one[name] for one in shares], clusters=users) for name in PER_CASE}
+    spoken = [(reasons.user_id, judged[reasons.case_id]) for reasons in told if judged[reasons.case_id]]
+    if not spoken:
+        return found
+    drawn = [user for user, _ in spoken]
+    claims = [_mean(len(one.check.supported) + len(one.check.unsupported) for one in case) for _, case in spoken]
+    titles = [_mean(len(one.unsupported_titles) for one in case) for _, case in spoken]
+    sentences = [one for _, case in spoken for one in case]
+    ids = {item_id for reasons in told for item_id in (*reasons.history, *(i for i, _ in reasons.given))}
+    return found | {
+        CLAIMS: estimate(claims, clusters=drawn),
+        UNSUPPORTED_TITLES: estimate(titles, clusters=drawn),
+        UNIQUE: _plain(unique_ratio([one.sentence for one in sentences]), len(sentences)),
+        COVERAGE: _plain(coverage([one.features for one in sentences], judge.features_of(ids)), len(sentences)),
+        DIVERSITY: _plain(shared_features([one.features for one in sentences]), len(sentences)),
+    }
+
+
+def unique_ratio(sentences: Sequence[str]) -> float:
+    """Different sentences among all, in (0, 1]; 0 where there are none."""
+    return len(set(sentences)) / len(sentences) if sentences else 0.0
+
+
+def coverage(named: Iterable[Collection[Feature]], features: Collection[Feature]) -> float:
+    """The share of these features that any sentence names, in [0, 1]; 0 where there are no features."""
+    return len({one for some in named for one in some} & set(features)) / len(features) if features else 0.0
+
+
+def shared_features(named: Sequence[Collection[Feature]]) -> float:
+    """How many features two sentences share, mean over all pairs; 0 with fewer than two sentences."""
+    times = Counter(feature for some in named for feature in set(some))
+    pairs = comb(len(named), 2)
+    return sum(comb(count, 2) for count in times.values()) / pairs if pairs else 0.0
+
+
+def language_of(text: str) -> str:
+    """`zh` where Chinese characters outnumber words of other scripts, else `en`; empty where there are neither."""
+    characters = len(CJK.findall(text))
+    words = len(re.findall(rf"(?:(?!\d){LETTER})+", text))
+    return "zh" if characters > words else "en" if words else ""
+
+
+def _shares(judged: Sequence[Judged]) -> dict[str, float]:
+    if not judged:
+        return dict.fromkeys(PER_CASE, 0.0)
+    supported = sum(len(one.check.supported) for one in judged)
+    made = supported + sum(len(one.check.unsupported) for one in judged)
+    return {
+        GROUNDING: supported / made if made else 1.0,
+        GROUNDED: _mean(one.check.grounded for one in judged),
+        TITLES: _mean(not one.unsupported_titles for one in judged),
+        LANGUAGE: _mean(one.in_language for one in judged),
+    }
+
+
+def _mean(values: Iterable[float]) -> float:
+    return mean(values) or 0.0
+
+
+def _plain(value: float, n: int) -> Estimate:
+    return Estimate(value, None, None, n)
+
+
+def _feature(role: str, value: str) -> Feature:
+    return ("tag" if role == "tag" else "person", folded(value))
+
+
+def _within(title: str, quoted: Iterable[str]) -> bool:
+    return any(title in one for one in quoted)
