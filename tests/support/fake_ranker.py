@@ -7,8 +7,11 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from agent.errors import ModelUnavailable
-from agent.types import Degradation, Item, Recommendation, Slate, Step
+from agent.types import Degradation, Item, Recommendation, Slate, Step, Vector
+from eval.cases import Case, DataSet
 from eval.fit import Pair
+from eval.plan.cells import Cell
+from eval.running.opening import CellOpener, OpenedCell, Opens, Surroundings
 from eval.runs import Opened, Told, Watch
 
 FILMS = Path(__file__).parent / "films"
@@ -25,6 +28,7 @@ class FakeRanker:
     def __init__(self, *, fails: Sequence[str] = (), degrades: Sequence[str] = ()) -> None:
         self.fails, self.degrades = frozenset(fails), frozenset(degrades)
         self.wishes: list[str | None] = []
+        self.opened: list[Cell] = []
 
     def rank(self, history: Sequence[Item], candidates: Sequence[Item], wish: str | None = None) -> Slate:
         self.wishes.append(wish)
@@ -78,5 +82,26 @@ def opener_of(ranker: FakeRanker) -> Callable[..., AbstractContextManager[Opened
         yield Opened(
             ranker, MODEL, Pair({"taste": 1.0, "wish": 1.5}, {"prior": 1.0, "likelihood": 0.5, "listwise": 0.5})
         )
+
+    return opener
+
+
+def opens(ranker: FakeRanker, vectors: Mapping[str, Vector] | None = None) -> Opens:
+    """What `commands_with` takes for its cells: each answers by this very ranker, whatever its model and prompts."""
+
+    @contextmanager
+    def opener(around: Surroundings) -> Iterator[CellOpener]:
+        @contextmanager
+        def cell_opener(cell: Cell, dataset: DataSet) -> Iterator[OpenedCell]:
+            around.settings_of(cell)
+            ranker.opened.append(cell)
+
+            def answer(case: Case) -> Slate:
+                history, candidates = ([dataset.items[i] for i in ids] for ids in (case.history, case.candidates))
+                return ranker.rank(history, candidates, case.wish)
+
+            yield OpenedCell(answer, {**MODEL, "reference": cell.model}, vectors=lambda: vectors or {})
+
+        yield cell_opener
 
     return opener

@@ -1,0 +1,272 @@
+"""eval.yaml as a checked value: what is compared with what, on which cases, by which metrics, behind which gate.
+
+The only importer of yaml. The JSON schema of this value is published as docs/eval.schema.json.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from agent.errors import ConfigError
+from agent.sections import Strategy, Word
+from agent.settings import nearest
+from eval.chance import SEED
+from eval.metrics import DEFAULT, HEADLINE, named
+from eval.tasks.rationales import PER_CASE
+
+FILE = "eval.yaml"
+SCHEMA = "eval.schema.json"
+EXPLAIN = "explain"
+MAX_BYTES = 1_000_000
+USUAL = (HEADLINE, *(name for name in DEFAULT if name != HEADLINE))
+
+TaskName = Literal["rank", "recommend", "converse", "explain"]
+BaselineName = Literal["random", "popularity", "recall-only", "oracle", "als", "ease"]
+RateName = Literal["failed", "degraded", "missing", "foreign", "repeated", "truncated", "refused", "fallback"]
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str | Path) else value
+
+
+def _differing(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    twice = next((value for n, value in enumerate(values) if value in values[:n]), None)
+    if twice is not None:
+        raise ValueError(f"holds {str(twice)!r} twice")
+    return values
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Several = (BeforeValidator(_listed), AfterValidator(_differing))
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Condition(_Strict):
+    """One condition of the gate, judged on an interval and never on the point.
+
+    It is `metric` with `at_least`, `metric` with `versus` and `not_worse_than`, `rate` with `at_most`, or
+    `latency_p95_s` alone.
+    """
+
+    metric: Word | None = Field(default=None, description="the metric that is judged")
+    at_least: Share | None = Field(default=None, description="what the lower bound of its interval must reach")
+    versus: Word | None = Field(default=None, description="the system that it is compared with")
+    not_worse_than: Share | None = Field(default=None, description="the most that it may lose, by the whole interval")
+    rate: RateName | None = Field(default=None, description="the rate that is judged")
+    at_most: Share | None = Field(default=None, description="what the upper bound of the rate may reach")
+    latency_p95_s: Annotated[float, Field(gt=0)] | None = Field(
+        default=None, description="what the 95th percentile of the time an answer takes may reach, in seconds"
+    )
+
+    @model_validator(mode="after")
+    def _one_of_four(self) -> Condition:
+        given = {name for name in type(self).model_fields if getattr(self, name) is not None}
+        if given not in _CONDITIONS:
+            raise ValueError(
+                f"holds {', '.join(sorted(given)) or 'nothing'}; a condition is metric and at_least; metric, versus and"
+                " not_worse_than; rate and at_most; or latency_p95_s"
+            )
+        return self
+
+
+_CONDITIONS = (
+    {"metric", "at_least"},
+    {"metric", "versus", "not_worse_than"},
+    {"rate", "at_most"},
+    {"latency_p95_s"},
+)
+
+
+class Evaluation(_Strict):
+    """What is evaluated. Data sets, models, strategies and prompts are combined each with each: every one is a cell."""
+
+    model_config = ConfigDict(title="Evaluation", frozen=True, extra="forbid", allow_inf_nan=False)
+
+    version: Literal[1] = Field(default=1, description="the version of this format")
+    task: TaskName = Field(default="rank", description="what the cases ask")
+    data: Annotated[tuple[Path, ...], Field(min_length=1), *Several] = Field(
+        description="a data set folder, or a list of them; relative to this file"
+    )
+    limit: Annotated[int, Field(ge=1)] | None = Field(default=None, description="only the first so many cases of each")
+    models: Annotated[tuple[Word, ...], *Several] = Field(
+        default=(), description="model references, as for palate --model; none: that of the settings"
+    )
+    strategies: Annotated[tuple[Strategy, ...], *Several] = Field(
+        default=(), description="as the setting rerank.strategy; none: that of the settings"
+    )
+    prompts: Annotated[tuple[Word, ...], *Several] = Field(
+        default=(), description="built-in, or folders of prompts that stand in for those of the same name"
+    )
+    language: Literal["en", "zh"] | None = Field(default=None, description="of the prompts; none: that of the settings")
+    noun: Word | None = Field(default=None, description="what prompts call the items; none: that of the settings")
+    repeat: int = Field(default=1, ge=1, le=1_000, description="how often each case is asked, with other seeds")
+    seed: int = Field(default=SEED, ge=0, description="the seed of all that is drawn by lot")
+    metrics: Annotated[tuple[Word, ...], Field(min_length=1), *Several] | None = Field(
+        default=None, description="the first one is the headline, on which verdicts are given; none: the usual ones"
+    )
+    baselines: Annotated[tuple[BaselineName, ...], *Several] | None = Field(
+        default=None, description="systems to be beaten; none: all that the data allow"
+    )
+    versus: Word = Field(default="recall-only", description="what every cell is compared with: a system or a cell")
+    gate: tuple[Condition, ...] = Field(default=(), description="the conditions that palate eval gate judges")
+
+    @model_validator(mode="after")
+    def _metrics_of_the_task(self) -> Evaluation:
+        try:
+            check_metrics((*(self.metrics or ()), *(one.metric for one in self.gate if one.metric)), self.task)
+        except ConfigError as error:
+            raise ValueError(f"metrics: {error}") from error
+        return self
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """The metrics, the headline first: those that are named, or the usual ones of the task."""
+        return self.metrics or (PER_CASE if self.task == EXPLAIN else USUAL)
+
+    @property
+    def headline(self) -> str:
+        """The metric that verdicts are given on."""
+        return self.measured[0]
+
+    def as_plan(self) -> dict[str, object]:
+        """The evaluation as plain JSON values; a condition of the gate holds only what it names."""
+        plan: dict[str, object] = self.model_dump(mode="json")
+        plan["gate"] = [condition.model_dump(mode="json", exclude_none=True) for condition in self.gate]
+        return plan
+
+
+def load(path: Path, flags: Mapping[str, object] | None = None) -> Evaluation:
+    """The evaluation in the file, with flags (by key, None for not given) before what it says.
+
+    Its relative paths are taken from the file's folder, those of flags from the working folder. Raises ConfigError
+    naming file, line where it is not YAML, and key; an unknown key with the nearest one that there is.
+    """
+    return checked({**_beside(path.parent, read(path)), **_given(flags)}, str(path))
+
+
+def checked(values: Mapping[str, object], where: str) -> Evaluation:
+    """The evaluation that these values make. Raises ConfigError, its message beginning with `where`."""
+    _refuse_unknown(values, tuple(Evaluation.model_fields), where)
+    gate = values.get("gate")
+    for n, row in enumerate(gate if isinstance(gate, list) else []):
+        if isinstance(row, Mapping):
+            _refuse_unknown(row, tuple(Condition.model_fields), f"{where}, gate {n + 1}")
+    try:
+        return Evaluation.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {_in_words(error)}", "Correct it; palate eval init writes an example") from error
+
+
+def read(path: Path) -> dict[str, object]:
+    """The keys and values of a YAML file. Raises ConfigError naming the line and column where it is none."""
+    import yaml
+
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ConfigError(f"{path} is larger than {MAX_BYTES:,} bytes", "An evaluation takes a few lines")
+        found = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise ConfigError(f"{path}{line}: {error.problem or 'is not YAML'}", "Mend the file") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
+        raise ConfigError(f"cannot read {path}: {reason}", "Write one with: palate eval init") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} holds no keys", "Write one with: palate eval init")
+    return {str(key): value for key, value in found.items()}
+
+
+def check_metrics(names: Sequence[str], task: str) -> None:
+    """Do nothing where the task has all these metrics. Raises ConfigError naming the first that it does not have."""
+    if task != EXPLAIN and names:
+        named(",".join(names))
+    for name in names if task == EXPLAIN else ():
+        if name not in PER_CASE:
+            raise ConfigError(
+                f"{EXPLAIN} has no metric {name!r}", nearest(name, PER_CASE, f"It has {', '.join(PER_CASE)}")
+            )
+
+
+def condition(text: str) -> dict[str, object]:
+    """A condition of the gate as it stands on a command line, such as `{rate: failed, at_most: 0.1}`.
+
+    Raises ConfigError for a text that is none.
+    """
+    import yaml
+
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--gate {text[:60]!r} cannot be read", "Write '{rate: failed, at_most: 0.1}'") from error
+    if not isinstance(found, dict):
+        raise ConfigError(f"--gate {text[:60]!r} is no condition", "Write '{rate: failed, at_most: 0.1}'")
+    return {str(key): value for key, value in found.items()}
+
+
+def schema() -> dict[str, object]:
+    """The JSON schema of eval.yaml."""
+    made = Evaluation.model_json_schema()
+    properties = made["properties"]
+    for key in ("data", "models", "strategies", "prompts", "metrics", "baselines"):
+        _allow_single(properties[key])
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def _allow_single(key: dict[str, Any]) -> None:
+    """A single value may stand in the place of a list of one."""
+    lists = key.pop("anyOf", None) or [{part: key.pop(part) for part in ("type", "items", "minItems") if part in key}]
+    key["anyOf"] = [*lists, *(one["items"] for one in lists if "items" in one)]
+
+
+def _given(flags: Mapping[str, object] | None) -> dict[str, object]:
+    return {key: value for key, value in (flags or {}).items() if value is not None}
+
+
+def _beside(folder: Path, values: dict[str, object]) -> dict[str, object]:
+    """The values with relative paths seen from the folder; built-in prompts and model names stay as they are."""
+    found = dict(values)
+    for key in ("data", "prompts"):
+        if key in values:
+            found[key] = [_path(folder, one) for one in _each(values[key])]
+    if "models" in values:
+        found["models"] = [_model(folder, one) for one in _each(values["models"])]
+    return found
+
+
+def _each(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else [value]
+
+
+def _path(folder: Path, value: object) -> object:
+    if not isinstance(value, str) or value == "built-in":
+        return value
+    return str(folder / Path(value).expanduser())
+
+
+def _model(folder: Path, value: object) -> object:
+    from agent.settings import is_relative_file
+
+    return str(folder / value) if isinstance(value, str) and is_relative_file(value) else value
+
+
+def _refuse_unknown(values: Mapping[str, object], known: Sequence[str], where: str) -> None:
+    for key in values:
+        if key not in known:
+            raise ConfigError(
+                f"{where}: there is no key {key!r}", nearest(str(key), known, f"Keys: {', '.join(known)}")
+            )
+
+
+def _in_words(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_context=False)[0]
+    where = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return f"{where} {message}" if first["type"] != "missing" else f"{where} is missing"

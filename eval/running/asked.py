@@ -1,0 +1,136 @@
+"""From an evaluation to what is run: its cells with their settings, its data sets checked, its run.json."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+from agent.commands.options import Options
+from agent.errors import ConfigError
+from agent.settings import Settings
+from eval.baselines import LEARNING, usual
+from eval.cases import DataSet
+from eval.plan.cells import BUILT_IN, Cell, cells_of, data_names
+from eval.plan.config import Evaluation, checked, load
+from eval.running import provenance
+from eval.running.runner import Job
+from eval.systems import LIKELIHOOD_ONLY, RECALL_ONLY, WITHOUT_MODEL
+from eval.tasks import task_named
+
+NEEDS = {"als": "implicit"}  # the libraries of some baselines
+MAX_LEARNED_ITEMS = 20_000  # what learns by itself makes a matrix of items by items
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be run, all of it checked and no model asked. `options` are those of the command line.
+
+    `file` is the one that asks for it, None where flags alone do.
+    """
+
+    evaluation: Evaluation
+    cells: tuple[Cell, ...]
+    datasets: Mapping[Path, DataSet]
+    options: Options
+    file: Path | None = None
+
+    @classmethod
+    def of(cls, file: Path | None, flags: Mapping[str, object], options: Options) -> Asked:
+        """What a file and flags ask for; flags go before the file, the file before the settings.
+
+        Raises ConfigError and CatalogueError for whatever is wrong with it, before any model is asked.
+        """
+        given = load(file, flags) if file else checked({k: v for k, v in flags.items() if v is not None}, "the flags")
+        evaluation = resolved(given, options.load().settings)
+        cells = _cells(evaluation)
+        task = task_named(evaluation.task)
+        datasets = {folder: DataSet.open(folder, task.needs) for folder in dict.fromkeys(cell.data for cell in cells)}
+        found = cls(evaluation, cells, datasets, options, file)
+        for cell in cells:
+            found.settings_of(cell)
+        found.check_versus()
+        return found
+
+    @property
+    def names(self) -> dict[Path, str]:
+        """The name of each data set by its folder."""
+        names = data_names(self.cells)
+        return {cell.data: names[cell.name] for cell in self.cells}
+
+    def settings_of(self, cell: Cell) -> Settings:
+        """The settings that a cell runs with. Raises ConfigError."""
+        own: dict[str, object] = {
+            "model.reference": cell.model,
+            "rerank.strategy": cell.strategy,
+            "language": cell.language,
+            "noun": cell.noun,
+        }
+        own |= {"prompts": cell.prompts} if cell.prompts != BUILT_IN else {}
+        settings = dataclasses.replace(self.options, overrides={**self.options.overrides, **own}).load().settings
+        return settings if cell.prompts != BUILT_IN else settings.model_copy(update={"prompts": None})
+
+    def baselines(self) -> dict[Path, tuple[str, ...]]:
+        """The baselines of each data set: those that are named, or all that its data and what is installed allow."""
+        return {folder: self.evaluation.baselines or _usual(dataset) for folder, dataset in self.datasets.items()}
+
+    def job(self) -> Job:
+        """What is to be run, for the runner."""
+        plan = self.evaluation
+        return Job(self.cells, self.datasets, self.baselines(), self.names, plan.limit, plan.repeat, plan.seed)
+
+    def about(self) -> dict[str, object]:
+        """The run.json of it. Raises PromptError."""
+        named = self.names
+        datasets = {named[folder]: (one, one.n_run(self.evaluation.limit)) for folder, one in self.datasets.items()}
+        baselines = {named[folder]: names for folder, names in self.baselines().items()}
+        return provenance.about(self.evaluation.as_plan(), self.cells, datasets, baselines)
+
+    def check_versus(self) -> None:
+        """Do nothing where the cells can be compared with what the plan names. Raises ConfigError."""
+        parts = (WITHOUT_MODEL, LIKELIHOOD_ONLY) if len(self.cells) == 1 else ()
+        known = {RECALL_ONLY, *parts, *(cell.name for cell in self.cells)}
+        known |= {name for names in self.baselines().values() for name in names}
+        known |= {name for dataset in self.datasets.values() for name in dataset.references}
+        if self.evaluation.versus not in known:
+            raise ConfigError(
+                f"there is no system {self.evaluation.versus!r} to compare with", f"Systems: {', '.join(sorted(known))}"
+            )
+
+
+def resolved(evaluation: Evaluation, settings: Settings) -> Evaluation:
+    """The evaluation with the settings in the place of all that it leaves open."""
+    prompts = str(settings.prompts) if settings.prompts else BUILT_IN
+    return evaluation.model_copy(
+        update={
+            "models": evaluation.models or (settings.model.reference,),
+            "strategies": evaluation.strategies or (settings.rerank.strategy,),
+            "prompts": evaluation.prompts or (prompts,),
+            "language": evaluation.language or settings.language,
+            "noun": evaluation.noun or settings.noun,
+        }
+    )
+
+
+def _cells(plan: Evaluation) -> tuple[Cell, ...]:
+    folders = [Path(os.path.abspath(folder)) for folder in plan.data]  # noqa: PTH100  # links stay as they are
+    return cells_of(
+        folders,
+        plan.models,
+        plan.strategies,
+        plan.prompts,
+        task=plan.task,
+        language=str(plan.language),
+        noun=str(plan.noun),
+    )
+
+
+def _usual(dataset: DataSet) -> tuple[str, ...]:
+    def possible(name: str) -> bool:
+        too_large = name in LEARNING and len(dataset.items) > MAX_LEARNED_ITEMS
+        return not too_large and (name not in NEEDS or find_spec(NEEDS[name]) is not None)
+
+    return tuple(name for name in usual(dataset) if possible(name))

@@ -1,0 +1,98 @@
+"""One case asked of one cell: its slate, its troubles and what the model did, as an `Answer`."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from agent.errors import PalateError
+from agent.types import Recommendation, Slate
+from eval.cases import Case
+from eval.plan.cells import Cell
+from eval.running.answers import VALIDITY, Answer
+from eval.running.kept import ASKED, KEPT, Noted
+from eval.running.opening import OpenedCell
+from eval.systems import (
+    LIKELIHOOD_ONLY,
+    MODEL,
+    PRIOR,
+    RECALL_ONLY,
+    RERANK,
+    WITHOUT_MODEL,
+    recall_order,
+    slate_order,
+    stage_order,
+)
+
+EXPLAIN = "explain"
+PARTS = (RECALL_ONLY, WITHOUT_MODEL, LIKELIHOOD_ONLY)
+
+
+def ask(
+    cell: Cell, opened: OpenedCell, case: Case, repeat: int, clock: Callable[[], float] = time.perf_counter
+) -> tuple[Answer, Mapping[str, str]]:
+    """The cell's answer to the case, and the fingerprints of the prompts that it used, by name.
+
+    Where the cell fails, the answer says why and has no orders.
+    """
+    noted = opened.begin(repeat)
+    began = clock()
+    failed = None
+    try:
+        slate = opened.answer(case)
+    except PalateError as error:
+        failed, slate = str(error), None
+    ms = (clock() - began) * 1_000
+    answer = Answer(
+        cell=cell.name,
+        case_id=case.case_id,
+        user_id=case.user_id,
+        repeat=repeat,
+        relevant=case.relevant,
+        history=case.history,
+        n_candidates=len(case.candidates),
+        orders={} if slate is None or cell.task == EXPLAIN else _orders(case, slate),
+        ms=0.0 if noted.calls[KEPT] and not noted.calls[ASKED] else round(ms, 3),
+        tokens=dict(noted.tokens),
+        calls=dict(noted.calls),
+        failed=failed,
+        degraded=tuple(f"{one.stage}: {one.reason}" for one in slate.degraded) if slate else (),
+        validity=_validity(cell, case, slate, noted),
+        rationales=tuple(_rationale(one) for one in slate or () if one.rationale),
+        trace=tuple(noted.trace),
+    )
+    return answer, slate.prompts if slate else {}
+
+
+def _orders(case: Case, slate: Slate) -> dict[str, tuple[str, ...]]:
+    return {
+        MODEL: slate_order(case, slate),
+        RECALL_ONLY: recall_order(case, slate),
+        WITHOUT_MODEL: stage_order(case, slate, PRIOR),
+        LIKELIHOOD_ONLY: stage_order(case, slate, RERANK),
+    }
+
+
+def _validity(cell: Cell, case: Case, slate: Slate | None, noted: Noted) -> dict[str, int]:
+    """What was wrong with replies and slate, by the names of `VALIDITY`; a slate counts beside the replies."""
+    counts = Counter({name: noted.flaws[name] for name in VALIDITY})
+    if slate is not None and case.candidates and cell.task != EXPLAIN:
+        given = {one.item.item_id for one in slate}
+        counts["missing"] += len(set(case.candidates) - given)
+        counts["foreign"] += len(given - set(case.candidates))
+    if slate is not None and slate.degraded:
+        counts["fallback"] += _stood_in(cell, slate)
+    return {name: counts[name] for name in VALIDITY}
+
+
+def _stood_in(cell: Cell, slate: Slate) -> int:
+    """How often something else did what the model was to do: the prior's order, or composed sentences."""
+    if cell.task == EXPLAIN:
+        return sum(1 for one in slate if one.rationale and one.rationale.source == "composed")
+    return int(not any(step.stage == RERANK for one in slate for step in one.path))
+
+
+def _rationale(one: Recommendation) -> dict[str, object]:
+    told: dict[str, object] = one.rationale.model_dump(mode="json") if one.rationale else {}
+    return {"item_id": one.item.item_id, **told}

@@ -1,0 +1,191 @@
+"""The commands init, plan, run and score: from an evaluation to its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from agent.commands import render
+from agent.commands.options import JsonOption
+from eval.options import listed
+from eval.running.options import (
+    BaselinesOption,
+    DataOption,
+    FileArgument,
+    GateOption,
+    LanguageOption,
+    LimitOption,
+    MetricsOption,
+    ModelsOption,
+    NounOption,
+    PromptsOption,
+    RepeatOption,
+    SeedOption,
+    StrategiesOption,
+    TaskOption,
+    VersusOption,
+    asked_of,
+    flags_of,
+)
+
+if TYPE_CHECKING:
+    from eval.running.asked import Asked
+    from eval.running.opening import Opens
+    from eval.running.summary import Summary
+
+FolderArgument = Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder to write to.")]
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", metavar="DIR", help="Keep the run here; by default in runs/ beside the file, if any."),
+]
+ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with a run that is there; refuse to begin one.")]
+FreshOption = Annotated[bool, typer.Option("--fresh", help="Ask the model anew, also where its answers are kept.")]
+LikeOption = Annotated[
+    Path | None, typer.Option("--like", metavar="RUN", help="Take the spread of differences from this run.")
+]
+MarginOption = Annotated[
+    float | None,
+    typer.Option("--not-worse-than", min=0, max=1, metavar="X", help="Say of each pair if it loses X at most."),
+]
+
+
+def add_to(app: typer.Typer, opens: Opens | None = None) -> None:
+    """Give the commands init, plan, run and score to the app. Cells are opened by `opens`, by default Palate's own."""
+    app.command("init")(init)
+    app.command("plan")(plan)
+    app.command("run")(run_with(opens))
+    app.command("score")(score)
+
+
+def init(folder: FolderArgument = Path()) -> None:
+    """Write an evaluation to begin with: eval.yaml, two versions of a prompt, and a small data set of old books.
+
+    Everything in it runs on this machine with the default model. Nothing that is there is overwritten.
+    """
+    from eval.plan.start import write_start
+
+    for path in write_start(folder):
+        render.note(f"written: {path}")
+    render.out().print("Go on with: palate eval plan, palate eval run", soft_wrap=True)
+
+
+def plan(
+    ctx: typer.Context,
+    file: FileArgument = None,
+    data: DataOption = None,
+    task: TaskOption = None,
+    limit: LimitOption = None,
+    models: ModelsOption = None,
+    strategies: StrategiesOption = None,
+    prompts: PromptsOption = None,
+    language: LanguageOption = None,
+    noun: NounOption = None,
+    repeat: RepeatOption = None,
+    seed: SeedOption = None,
+    metrics: MetricsOption = None,
+    baselines: BaselinesOption = None,
+    versus: VersusOption = None,
+    gate: GateOption = None,
+    like: LikeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Tell what a run would take and what it could show. No model is asked.
+
+    Cells, answers, model calls at most, how many answers are kept from earlier runs, about how long it takes, and the
+    smallest difference that so many cases can show.
+    """
+    from eval.running.planning import draw_plan, estimate_of
+
+    flags = flags_of(task, limit, models, strategies, prompts, language, noun, repeat, seed, versus)
+    asked = asked_of(ctx, file, data=data, metrics=metrics, baselines=baselines, gate=gate, **flags)
+    _note_leaks(asked)
+    found = estimate_of(asked, like)
+    if as_json:
+        render.write_json({"task": asked.evaluation.task, "plan": asked.evaluation.as_plan(), **found.as_json()})
+    else:
+        draw_plan(asked, found)
+
+
+def run_with(opens: Opens | None = None) -> Callable[..., None]:
+    """The command, with cells opened so."""
+
+    def run(
+        ctx: typer.Context,
+        file: FileArgument = None,
+        data: DataOption = None,
+        task: TaskOption = None,
+        limit: LimitOption = None,
+        models: ModelsOption = None,
+        strategies: StrategiesOption = None,
+        prompts: PromptsOption = None,
+        language: LanguageOption = None,
+        noun: NounOption = None,
+        repeat: RepeatOption = None,
+        seed: SeedOption = None,
+        metrics: MetricsOption = None,
+        baselines: BaselinesOption = None,
+        versus: VersusOption = None,
+        gate: GateOption = None,
+        output: OutputOption = None,
+        resume: ResumeOption = False,
+        fresh: FreshOption = False,
+        margin: MarginOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        """Ask every model with every prompt on every case, and score them beside baselines, in pairs, with intervals.
+
+        The whole blend stands beside its parts, a random order, recall alone, popularity, the best order possible, and
+        the orders of other systems that the data set holds. Every answer is kept as it comes: a run that was broken
+        off is gone on with by the same command, and nothing is asked twice.
+        """
+        from eval.running.doing import carry_out, folder_for
+        from eval.running.opening import open_cells
+        from eval.running.summary import Summary
+
+        flags = flags_of(task, limit, models, strategies, prompts, language, noun, repeat, seed, versus)
+        asked = asked_of(ctx, file, data=data, metrics=metrics, baselines=baselines, gate=gate, **flags)
+        _note_leaks(asked)
+        with folder_for(asked, output, resume=resume) as folder:
+            carry_out(asked, folder, opens or open_cells, fresh=fresh)
+            summary = Summary.of(folder)
+            folder.write_summary(summary.as_json())
+            _show(summary, margin, as_json)
+            if asked.file or output:
+                render.note(f"kept in {folder.path}; go on with: palate eval report {folder.path} -o report.html")
+
+    return run
+
+
+def score(
+    folder: RunArgument, metrics: MetricsOption = None, margin: MarginOption = None, as_json: JsonOption = False
+) -> None:
+    """Score the answers of a run again, by other metrics if wanted. No model is asked; summary.json is written anew."""
+    from eval.running.folder import RunFolder
+    from eval.running.summary import Summary
+
+    opened = RunFolder.open(folder)
+    summary = Summary.of(opened, listed(metrics) if metrics is not None else None)
+    opened.write_summary(summary.as_json())
+    _show(summary, margin, as_json)
+
+
+def _show(summary: Summary, margin: float | None, as_json: bool) -> None:
+    from eval.running.drawing import draw_summary
+
+    for note in summary.troubles():
+        render.note(note)
+    if as_json:
+        render.write_json(summary.as_json(margin))
+    else:
+        draw_summary(summary, margin=margin)
+
+
+def _note_leaks(asked: Asked) -> None:
+    for dataset in asked.datasets.values():
+        if dataset.leaked:
+            cases = render.count(len(dataset.leaked), "case")
+            render.note(f"{cases} of {dataset.name} give the answer away in the history, such as {dataset.leaked[0]}")

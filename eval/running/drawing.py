@@ -1,0 +1,83 @@
+"""A scored run drawn in a terminal: what `palate eval run` and `score` show on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.table import Table
+
+from agent.commands.render import count, duration, facts, out, plain
+from eval.drawing import USUAL, draw_results, rate_text
+from eval.plan.cells import data_names
+from eval.reporting.tally import RATES, Tally
+from eval.results import interval_text
+from eval.running.summary import Summary
+from eval.statistics import percentile
+
+ALWAYS = ("failed", "degraded")
+
+
+def draw_summary(summary: Summary, *, margin: float | None = None) -> None:
+    """Draw the systems, the verdicts, and what they hold for; with several cells, a line for each of these too."""
+    if len(summary.cells) > 1:
+        out().print(_cells_table(summary))
+    results = summary.found.results
+    shown = [name for name in USUAL if name in results.metrics] if summary.unnamed else results.metrics
+    draw_results(results, [*_rates(summary), *_about(summary)], shown=shown, margin=margin)
+    for name, told in summary.rationales.items():
+        out().print(facts([(f"{name}: {key}", f"{one.value:.3f}{interval_text(one)}") for key, one in told.items()]))
+
+
+def calls_text(asked: int, kept: int) -> str:
+    """`190 model calls, 0 asked, 190 kept`."""
+    return f"{count(asked + kept, 'model call')}, {asked:,} asked, {kept:,} kept"
+
+
+def _cells_table(summary: Summary) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("cell", overflow="fold", min_width=12)
+    for heading in ("n", "failed", "degraded", "p50", "p95", "tokens", "asked", "kept"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for cell in summary.cells:
+        tally = summary.tallies[cell.name]
+        times = [duration(percentile(tally.times_ms, share)) if tally.times_ms else "–" for share in (0.5, 0.95)]
+        flaws = [f"{tally.flawed[name]:,}" for name in ALWAYS]
+        calls = [f"{tally.calls[what]:,}" for what in ("asked", "kept")]
+        table.add_row(plain(cell.name), f"{tally.n:,}", *flaws, *times, tokens_text(tally), *calls)
+    return table
+
+
+def tokens_text(tally: Tally) -> str:
+    """`1,200 + 90`: tokens read and written, where they are known."""
+    return f"{tally.tokens['in']:,} + {tally.tokens['out']:,}" if tally.tokens else "–"
+
+
+def _rates(summary: Summary) -> Iterator[tuple[str, object]]:
+    for name in RATES:
+        found = summary.flawed(name)
+        if found or name in ALWAYS:
+            yield name, rate_text(found, summary.n)
+
+
+def _about(summary: Summary) -> Iterator[tuple[str, object]]:
+    tallies = list(summary.tallies.values())
+    times = [ms for tally in tallies for ms in tally.times_ms]
+    if times and len(tallies) == 1:
+        yield "time a case", f"p50 {duration(percentile(times, 0.5))}, p95 {duration(percentile(times, 0.95))}"
+    yield "calls", calls_text(*(sum(tally.calls[what] for tally in tallies) for what in ("asked", "kept")))
+    yield from _models(summary)
+    marks = ", ".join(f"{name} {mark[:12]}" for name, mark in summary.found.run.prompts.items())
+    yield "prompts", marks or "none"
+    for name in dict.fromkeys(data_names(summary.folder.cells()).values()):
+        row = summary.dataset(name)
+        cases = f"{row.get('n_run')} of {count(int(str(row.get('n_cases') or 0)), 'case')}"
+        yield "data set", f"{name} {str(row.get('sha256'))[:12]}, {cases}"
+
+
+def _models(summary: Summary) -> Iterator[tuple[str, object]]:
+    """Each model once, however many cells it serves."""
+    told = summary.folder.about.get("models")
+    rows = list(told.values()) if isinstance(told, dict) else []
+    for row in {str(row.get("fingerprint")): row for row in rows}.values():
+        yield "model", f"{row.get('reference')} {str(row.get('fingerprint') or '')[:12]}".strip()

@@ -1,0 +1,266 @@
+"""The folder of a run: what was asked, every answer on a line of its own, and what they come to.
+
+run.json is written once and whole. answers.jsonl and baselines.jsonl only grow, by whole lines; a line that a crash
+cut off is dropped when the file is next written to. summary.json can be made again at any time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from filelock import FileLock, Timeout
+
+from agent.errors import ConfigError
+from eval.plan.cells import Cell
+from eval.running.answers import Answer
+
+ABOUT, ANSWERS, BASELINES, SUMMARY = "run.json", "answers.jsonl", "baselines.jsonl", "summary.json"
+LOCK = ".lock"
+SYNC_EVERY_S = 1.0  # a crash of the machine (not of the program) loses at most so much work
+BLOCK = 65_536
+NEW = "Give --output a new folder"
+TOLD = frozenset({"models", "prompts", "systems"})  # what is met on the way
+PASSING = TOLD | {"at", "model", "plan"}  # what answers do not depend on: `cells`, `limit` and so on say the rest
+
+
+class RunFolder:
+    """A run on disk. `about` is its run.json: what was asked, with all hashes, seeds and versions.
+
+    `append` writes whole lines at once, so a program that is killed loses none; they are synced to the disk every
+    second, and by `close`. One program writes at a time: the others hear ConfigError.
+    """
+
+    def __init__(self, path: Path, about: Mapping[str, object]) -> None:
+        self.path = path
+        self.about = about
+        self._files: dict[str, IO[bytes]] = {}
+        self._lock = FileLock(path / LOCK, timeout=0)
+        self._synced_s = time.monotonic()
+
+    @classmethod
+    def create(cls, path: Path, about: Mapping[str, object]) -> RunFolder:
+        """The folder with this content: a new one, or one that is there and was begun for the same.
+
+        Raises ConfigError when the folder holds anything else, or cannot be written.
+        """
+        plain: dict[str, object] = json.loads(json.dumps(about))
+        if (path / ABOUT).exists():
+            return cls._same(path, plain)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if other := [entry.name for entry in path.iterdir() if not entry.name.startswith(".")]:
+                raise ConfigError(f"{path} holds {other[0]} and is no run", "Give --output a folder that is not there")
+            write_whole(path / ABOUT, plain)
+        except OSError as error:
+            raise ConfigError(f"cannot write {path}: {error.strerror or error}", "Give another --output") from error
+        return cls(path, plain)
+
+    @classmethod
+    def _same(cls, path: Path, about: Mapping[str, object]) -> RunFolder:
+        there = cls.open(path)
+        keys = sorted({*about, *there.about} - PASSING)
+        other = [key for key in keys if about.get(key) != there.about.get(key)]
+        if other:
+            raise ConfigError(f"{path} holds a run of something else: {', '.join(other)} differ", NEW)
+        there._replan(about)
+        return there
+
+    @classmethod
+    def open(cls, path: Path) -> RunFolder:
+        """The run in the folder. Raises ConfigError: there is none, or its run.json cannot be read."""
+        try:
+            about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise ConfigError(f"there is no run in {path}", "Make one with: palate eval run --output DIR") from error
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"cannot read {path / ABOUT}: {error}", "Run it again into a new folder") from error
+        if not isinstance(about, dict) or not isinstance(about.get("cells"), list):
+            raise ConfigError(f"{path / ABOUT} does not say what was run", "Run it again into a new folder")
+        return cls(path, about)
+
+    def cells(self) -> list[Cell]:
+        """What was compared, in the order of the plan. Raises ConfigError where run.json is damaged."""
+        rows = self.about["cells"]
+        return [Cell.from_row(row) for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
+
+    def answers(self, cell: str | None = None) -> Iterator[Answer]:
+        """The answers, or those of one cell, streamed in the order in which they were made.
+
+        A last line that was cut off is passed over. Raises ConfigError for any other line that is no answer.
+        """
+        for row in self._rows(ANSWERS):
+            if cell is None or row.get("cell") == cell:
+                yield self._answer(row)
+
+    def baselines(self) -> Iterator[Mapping[str, object]]:
+        """The orders that need no model, streamed: `data`, `case_id` and `orders` by system, a row a case."""
+        return self._rows(BASELINES)
+
+    def done(self) -> set[tuple[str, str, int]]:
+        """The cell, case and repeat of every answer that is there."""
+        names: dict[str, str] = {}
+        found = set()
+        for row in self._rows(ANSWERS):
+            cell, case_id, repeat = self._answer(row).key
+            found.add((names.setdefault(cell, cell), case_id, repeat))
+        return found
+
+    def tell(self, what: str, name: str, facts: object) -> None:
+        """Add to run.json what was met on the way: the `models` and `prompts` of a cell, the `systems` of a data set.
+
+        Raises ConfigError where the folder was begun with something else.
+        """
+        plain, known = json.loads(json.dumps(facts)), self._told(what)
+        if known.get(name, plain) != plain and what != "prompts":
+            raise ConfigError(f"{self.path}: the {what} of {name} are not those it was begun with", NEW)
+        if known.get(name) != plain:
+            known[name] = plain
+            alike = next(iter(known.values())) if all(one == plain for one in known.values()) else None
+            self.about = {**self.about, what: known, **({"model": alike} if what == "models" else {})}
+            self._write_about()
+
+    def _replan(self, about: Mapping[str, object]) -> None:
+        """Take over how the same answers are to be judged now: metrics, gate, what they are compared with."""
+        if about.get("plan") != self.about.get("plan"):
+            self.about = {**self.about, "plan": about.get("plan")}
+            self._write_about()
+
+    def _told(self, what: str) -> dict[str, object]:
+        found = self.about.get(what)
+        return dict(found) if isinstance(found, Mapping) else {}
+
+    def _write_about(self) -> None:
+        try:
+            write_whole(self.path / ABOUT, self.about)
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Nobody else writes meanwhile; all is synced in the end. Raises ConfigError when somebody does."""
+        self._hold()
+        try:
+            yield
+        finally:
+            self.close()
+
+    def append(self, answer: Answer) -> None:
+        """Add the answer. Raises ConfigError when another program writes here, or the disk is full."""
+        self._write(ANSWERS, answer.as_row())
+
+    def append_baselines(self, row: Mapping[str, object]) -> None:
+        """Add the orders of one case that need no model (see `baselines`). Raises as `append` does."""
+        self._write(BASELINES, row)
+
+    def write_summary(self, summary: Mapping[str, object]) -> Path:
+        """Keep what the answers come to, in the place of what was kept; the file."""
+        write_whole(self.path / SUMMARY, summary)
+        return self.path / SUMMARY
+
+    def close(self) -> None:
+        """Sync what was written, and let others write. Calling it twice is harmless; `append` opens it again."""
+        for file in self._files.values():
+            with file:
+                _sync(file)
+        self._files.clear()
+        self._lock.release(force=True)
+
+    def _hold(self) -> None:
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise ConfigError(f"another program writes to {self.path}", "Wait for it to end") from error
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _write(self, name: str, row: Mapping[str, object]) -> None:
+        line = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+        try:
+            file = self._files.get(name) or self._opened(name)
+            file.write(line)
+            file.flush()
+            if time.monotonic() - self._synced_s > SYNC_EVERY_S:
+                for one in self._files.values():
+                    _sync(one)
+                self._synced_s = time.monotonic()
+        except OSError as error:
+            with suppress(OSError, KeyError):
+                self._files.pop(name).close()  # the next one opened drops what was cut off
+            raise self._unwritable(error) from error
+
+    def _opened(self, name: str) -> IO[bytes]:
+        """The file, open for whole lines at its end: a line that was cut off is taken away first."""
+        if not self._lock.is_locked:
+            self._hold()
+        path = self.path / name
+        path.touch()
+        file = self._files[name] = path.open("r+b")
+        file.truncate(_end_of_lines(file))
+        file.seek(0, os.SEEK_END)
+        return file
+
+    def _unwritable(self, error: OSError) -> ConfigError:
+        return ConfigError(f"cannot write to {self.path}: {error.strerror or error}", "Mend that and run it again")
+
+    def _rows(self, name: str) -> Iterator[dict[str, object]]:
+        with suppress(FileNotFoundError), (self.path / name).open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.endswith(b"\n"):
+                    yield self._row(name, number, line)
+
+    def _row(self, name: str, number: int, line: bytes) -> dict[str, object]:
+        try:
+            found = json.loads(line)
+        except ValueError as error:
+            raise self._damaged(name, f"line {number}: {error}") from error
+        if not isinstance(found, dict):
+            raise self._damaged(name, f"line {number} is no object")
+        return found
+
+    def _answer(self, row: Mapping[str, object]) -> Answer:
+        try:
+            return Answer.from_row(row)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._damaged(ANSWERS, f"the answer to {row.get('case_id')}: {error}") from error
+
+    def _damaged(self, name: str, reason: str) -> ConfigError:
+        return ConfigError(f"{self.path / name} is damaged, {reason}", "Take that line out, and resume the run")
+
+
+def write_whole(path: Path, value: Mapping[str, object]) -> None:
+    """Write one JSON object so that the file is never seen half-written. Raises OSError."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("w", encoding="utf-8") as file:
+            json.dump(value, file, ensure_ascii=False, indent=1, allow_nan=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _sync(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _end_of_lines(file: IO[bytes]) -> int:
+    """Where the last whole line ends, in bytes; 0 where there is none."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - BLOCK)
+        file.seek(start)
+        found = file.read(end - start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0

@@ -1,0 +1,97 @@
+"""What is asked, told before it is run: cells, answers, calls, time, and what the cases could show."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from rich import box
+from rich.table import Table
+
+from agent.commands.render import count, duration, facts, out, plain
+from eval.cases import Case
+from eval.plan.cells import Cell
+from eval.plan.config import EXPLAIN
+from eval.plan.estimate import Detectable, Estimate, cell_plan, detectable, observed_spread, with_others
+from eval.running.asked import Asked
+from eval.running.folder import RunFolder
+from eval.running.scoring import reckon
+from eval.running.timings import Timings
+from eval.statistics import mean
+from eval.tasks.explain import EXPLAINED
+
+
+def estimate_of(asked: Asked, like: Path | None = None) -> Estimate:
+    """What the run would take, and what it could show; with a run that was `like` it, by the spread observed there.
+
+    Raises ConfigError where there is no such run, or one without answers or comparisons.
+    """
+    plan, names = asked.evaluation, asked.names
+    spread = _spread(like) if like else None
+    source = f"observed in {like}" if like else "stated, nothing was observed"
+    timings = Timings(asked.settings_of, lambda cell: asked.datasets[cell.data].sha256, plan.seed)
+    with closing(timings):
+        plans = [
+            cell_plan(
+                cell,
+                names[cell.data],
+                asked.datasets[cell.data].cases(plan.limit),
+                repeat=plan.repeat,
+                n_items=lambda case, cell=cell: _n_items(asked, cell, case),  # type: ignore[misc]  # bound now
+                timed=timings.timed,
+            )
+            for cell in asked.cells
+        ]
+    told = [
+        detectable(names[folder], [case.user_id for case in dataset.cases(plan.limit)], spread, source)
+        for folder, dataset in asked.datasets.items()
+    ]
+    return Estimate(with_others(plans, asked.cells), tuple(told))
+
+
+def draw_plan(asked: Asked, found: Estimate) -> None:
+    """Draw it: a line a cell, then what they come to."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column("cell", overflow="fold", min_width=12)
+    for heading in ("data", "answers", "calls, at most", "kept", "time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for cell in found.cells:
+        figures = [f"{n:,}" for n in (cell.answers, cell.calls, cell.kept)]
+        table.add_row(plain(cell.cell), plain(cell.data), *figures, _time(cell.seconds))
+    out().print(table)
+    rows: list[tuple[str, object]] = [
+        ("all", f"{count(found.total('answers'), 'answer')}, {count(found.total('calls'), 'model call')} at most"),
+        ("kept", f"{count(found.total('kept'), 'answer')} of earlier runs, which need no model"),
+        ("time", _time(found.seconds)),
+        *(("detectable", _sentence(one, asked.evaluation.headline)) for one in found.detectable),
+        ("gate", f"{count(len(asked.evaluation.gate), 'condition')}"),
+    ]
+    out().print(facts(rows))
+
+
+def _n_items(asked: Asked, cell: Cell, case: Case) -> int:
+    """How many items a case asks about."""
+    if cell.task == EXPLAIN:
+        return min(EXPLAINED, len(case.candidates)) or len(case.relevant)
+    return len(case.candidates) or asked.settings_of(cell).recall.n_candidates
+
+
+def _spread(like: Path) -> float:
+    """The mean spread of the paired differences of a run's comparisons."""
+    found = reckon(RunFolder.open(like))
+    results, users = found.results, len(set(found.run.clusters))
+    known = [one.detectable[results.headline] for one in results.comparisons]
+    spreads = [observed_spread(smallest, users) for smallest in known if smallest]
+    return mean(spreads) or 0.0
+
+
+def _time(seconds: float | None) -> str:
+    return "unknown" if seconds is None else f"about {duration(1_000 * seconds)}"
+
+
+def _sentence(one: Detectable, metric: str) -> str:
+    people = "" if one.users == one.cases else f" of {count(one.users, 'person')}"
+    return (
+        f"{one.data}: {count(one.cases, 'case')}{people} show a difference of {one.smallest:.3f} {metric} or more"
+        f" (80 % power, alpha .05; spread {one.spread:.2g}, {one.source})"
+    )

@@ -1,0 +1,169 @@
+"""The answers of a run as figures: every system's orders, metrics with intervals, comparisons. No model is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+from agent.errors import ConfigError
+from eval.cases import DataSet
+from eval.comparisons import Comparison, compare
+from eval.plan.cells import Cell, data_names
+from eval.plan.config import EXPLAIN, Evaluation, check_metrics
+from eval.results import Results
+from eval.running.answers import Answer
+from eval.running.collecting import Collection, Judging
+from eval.running.folder import RunFolder
+from eval.running.standing import Standing, shelf_of_run
+from eval.runs import Run
+from eval.statistics import holm
+from eval.systems import Kind, System
+from eval.tasks.rationales import Judge, Reasons, per_case
+
+Hears = Callable[[Answer], None]
+
+
+@dataclass(frozen=True)
+class Reckoned:
+    """A run as results, and as what was collected; `notes` say what cannot be told, and why."""
+
+    results: Results
+    run: Run
+    notes: tuple[str, ...] = ()
+
+
+def results_of(folder: RunFolder, metrics: Sequence[str] | None = None) -> tuple[Results, Run]:
+    """The run as results, and as what was collected. Raises ConfigError where there are no answers.
+
+    Systems are the baselines and references, then each cell by its name with its parts as "<cell>/without-model"; with
+    one cell they bear the names that they have alone. Cases are those that every cell has answered that was begun.
+    Repeats are averaged per case. Failures score 0.
+    """
+    found = reckon(folder, metrics)
+    return found.results, found.run
+
+
+def reckon(folder: RunFolder, metrics: Sequence[str] | None = None, hears: Hears = lambda _: None) -> Reckoned:
+    """The same, with notes; `hears` is called with every answer on the way. Raises as `results_of` does."""
+    plan, cells = plan_of(folder), folder.cells()
+    asked = tuple(metrics or plan.measured)
+    check_metrics(asked, plan.task)
+    collection = _collected(folder, plan, asked, hears)
+    found = [Standing(collection, data, cells) for data in collection.data.values()]
+    standings = [one for one in found if one.cases]
+    if not standings:
+        raise ConfigError(f"the run in {folder.path} has no answers yet", "Go on with: palate eval run --resume")
+    notes = list(_shelves(folder, plan, standings))
+    results = Results(
+        tuple(result for one in standings for result in one.results()),
+        _compared(standings, plan.versus),
+        {name: values for one in standings for name, values in one.values.items()},
+        standings[0].shelf,
+        asked[0],
+    )
+    return Reckoned(results, _run(folder, collection, standings), tuple(notes))
+
+
+def plan_of(folder: RunFolder) -> Evaluation:
+    """What was asked. Raises ConfigError where run.json is of another format."""
+    try:
+        return Evaluation.model_validate(folder.about.get("plan"))
+    except ValueError as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"the plan of {folder.path} cannot be read: {reason}", "Run it again") from error
+
+
+def _collected(folder: RunFolder, plan: Evaluation, metrics: Sequence[str], hears: Hears) -> Collection:
+    cells = folder.cells()
+    judging = {cell.name: _judging(cell) for cell in cells} if plan.task == EXPLAIN else None
+    collection = Collection(cells, data_names(cells), metrics, judging)
+    known = {cell.name for cell in cells}
+    for answer in folder.answers():
+        hears(answer)
+        if answer.cell in known:
+            collection.take(answer)
+    systems = {name: _systems(rows) for name, rows in _mapping(folder.about.get("systems")).items()}
+    for row in folder.baselines():
+        if row.get("data") in collection.data:
+            collection.take_baselines(row, systems.get(str(row["data"]), ()))
+    collection.end()
+    return collection
+
+
+def _judging(cell: Cell) -> Judging:
+    """The values of an answer's rationales. Raises ConfigError where the data set is gone."""
+    dataset = DataSet.open(cell.data, ())
+    judge = Judge(dataset.items, cell.language)
+    wishes = {case.case_id: case.wish for case in dataset.cases() if case.wish}
+
+    def _judged(answer: Answer) -> Mapping[str, float]:
+        found = per_case(judge, [Reasons.of(answer, wishes.get(answer.case_id))])
+        return {name: values[answer.case_id] for name, values in found.items()}
+
+    return _judged
+
+
+def _systems(rows: object) -> list[System]:
+    """The systems that the rows of run.json tell of; their orders are in the folder."""
+    found = []
+    for row in map(_mapping, rows if isinstance(rows, list) else []):
+        kinds: dict[object, Kind] = {kind: kind for kind in get_args(Kind)}
+        kind = kinds.get(row.get("kind"), "baseline")
+        found.append(System(str(row.get("name")), kind, str(row.get("about")), lambda _case, _slate: ()))
+    return found
+
+
+def _shelves(folder: RunFolder, plan: Evaluation, standings: Sequence[Standing]) -> Iterator[str]:
+    """Give each data set its catalogue, where there is one; why not, where there is none."""
+    names = data_names(folder.cells())
+    for one in standings if plan.task != EXPLAIN else ():
+        cell = next(cell for cell in folder.cells() if names[cell.name] == one.data.name)
+        shelf = shelf_of_run(folder, one.data.name, cell)
+        if isinstance(shelf, str):
+            yield shelf
+        else:
+            one.shelf = shelf
+
+
+def _compared(standings: Sequence[Standing], versus: str) -> tuple[Comparison, ...]:
+    """All comparisons as one family, over all data sets."""
+    found = [one for s in standings for one in compare(s.pairs(versus), s.values, s.clusters)]
+    if len(standings) == 1:
+        return tuple(found)
+    metrics = list(found[0].metrics) if found else []
+    adjusted = {name: holm([one.metrics[name].p for one in found]) for name in metrics}
+    return tuple(
+        replace(one, p_holm={name: adjusted[name][n] for name in metrics}, family=len(found))
+        for n, one in enumerate(found)
+    )
+
+
+def _run(folder: RunFolder, collection: Collection, standings: Sequence[Standing]) -> Run:
+    troubles, first = collection.troubles, standings[0]
+    several = len(standings) > 1
+    return Run(
+        relevant={c: r for s in standings for c, r in s.relevant.items()} if several else first.relevant,
+        users={c: u for s in standings for c, u in s.users.items()},
+        histories={c: h for s in standings for c, h in s.histories.items()} if several else first.histories,
+        orders={name: orders for s in standings for name, orders in s.orders.items()},
+        rank_ms=troubles.ms,
+        n_degraded=troubles.n_degraded,
+        degraded=troubles.degraded,
+        failed=troubles.failed,
+        prompts=prompts_of(folder),
+    )
+
+
+def prompts_of(folder: RunFolder) -> dict[str, str]:
+    """The fingerprints of the prompts that were used, by name; by cell and name where there are several cells."""
+    told, alone = _mapping(folder.about.get("prompts")), len(folder.cells()) == 1
+    return {
+        name if alone else f"{cell}: {name}": str(_mapping(row).get("fingerprint"))
+        for cell, rows in told.items()
+        for name, row in _mapping(rows).items()
+    }
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}

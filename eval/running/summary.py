@@ -1,0 +1,165 @@
+"""A scored run in its documented shapes: what `run`, `score` and summary.json tell."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+from agent.commands.render import count
+from eval.cases import DataSet
+from eval.plan.cells import Cell, data_names
+from eval.plan.config import EXPLAIN, USUAL, Evaluation
+from eval.reporting.tally import RATES, Tally
+from eval.results import MAX_NAMED_CASES, as_rows, beyond_method, compared_rows, method
+from eval.running.answers import Answer
+from eval.running.folder import RunFolder
+from eval.running.scoring import Reckoned, plan_of, reckon
+from eval.statistics import Estimate, percentile, rate
+from eval.tasks.rationales import FORMULAS, Judge, Reasons, figures
+
+
+@dataclass
+class Summary:
+    """A run scored: its figures, and by cell what went wrong, what it took, and how good its rationales are."""
+
+    folder: RunFolder
+    plan: Evaluation
+    found: Reckoned
+    tallies: Mapping[str, Tally]
+    rationales: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, folder: RunFolder, metrics: Sequence[str] | None = None) -> Summary:
+        """The run in the folder. Raises ConfigError where it has no answers, or for a name that is no metric."""
+        counting = _Counting(folder.cells(), plan_of(folder))
+        found = reckon(folder, metrics, counting.take)
+        return cls(folder, plan_of(folder), found, counting.tallies, counting.rationales())
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The cells that have answers."""
+        return [cell for cell in self.folder.cells() if self.tallies[cell.name].n]
+
+    @property
+    def unnamed(self) -> bool:
+        """Whether the metrics are the usual ones, because nobody named any."""
+        return set(self.found.results.metrics) == set(USUAL)
+
+    @property
+    def n(self) -> int:
+        """How many answers there are."""
+        return sum(tally.n for tally in self.tallies.values())
+
+    def flawed(self, flaw: str) -> int:
+        """How many answers have a flaw, by the names of `RATES`."""
+        return sum(tally.flawed[flaw] for tally in self.tallies.values())
+
+    def troubles(self) -> Iterator[str]:
+        """What a reader must be told first: what degraded, what failed, what cannot be told, one line each."""
+        run = self.found.run
+        for reason, n in run.degraded.most_common(3):
+            yield f"{count(n, 'case')} degraded: {reason}"
+        if failed := self.flawed("failed"):
+            first = next(iter(run.failed.items()))
+            yield f"{count(failed, 'case')} failed and count as 0, such as {first[0]}: {first[1]}"
+        yield from self.found.notes
+
+    def dataset(self, name: str) -> dict[str, object]:
+        """What run.json says of a data set, and whose its cases are."""
+        told = self.folder.about.get("datasets")
+        row = told.get(name) if isinstance(told, Mapping) else None
+        names = data_names(self.folder.cells())
+        prefix = f"{name}/" if len(set(names.values())) > 1 else ""
+        users = {user for case, user in self.found.run.users.items() if case.startswith(prefix)}
+        return {"name": name, **(row if isinstance(row, Mapping) else {}), "n_users": len(users)}
+
+    def as_json(self, margin: float | None = None) -> dict[str, object]:
+        """The documented JSON shape of `palate eval run --json` and of summary.json.
+
+        With a margin each comparison says whether it is shown to be no worse than by that.
+        """
+        results, run, plan = self.found.results, self.found.run, self.plan
+        names = list(dict.fromkeys(data_names(self.folder.cells()).values()))
+        datasets = {name: self.dataset(name) for name in names}
+        return {
+            "task": plan.task,
+            "limit": plan.limit,
+            "seed": plan.seed,
+            "model": self.folder.about.get("model"),
+            "dataset": datasets[names[0]] if len(names) == 1 else None,
+            "results": as_rows(results),
+            "comparisons": compared_rows(results, margin),
+            "timings_ms": _timings([ms for tally in self.tallies.values() for ms in tally.times_ms]),
+            "degraded": {
+                "count": self.flawed("degraded"),
+                "reasons": dict(run.degraded),
+                "rate": asdict(rate(self.flawed("degraded"), self.n)),
+            },
+            "failed": {
+                "count": self.flawed("failed"),
+                "cases": dict(list(run.failed.items())[:MAX_NAMED_CASES]),
+                "rate": asdict(rate(self.flawed("failed"), self.n)),
+            },
+            "prompts": dict(run.prompts),
+            "method": self._method(),
+            "headline": results.headline,
+            "versus": plan.versus,
+            "repeat": plan.repeat,
+            "datasets": datasets,
+            "cells": [self._cell(cell) for cell in self.cells],
+            "calls": {what: sum(tally.calls[what] for tally in self.tallies.values()) for what in ("asked", "kept")},
+            "notes": list(self.found.notes),
+        }
+
+    def _cell(self, cell: Cell) -> dict[str, object]:
+        tally, models = self.tallies[cell.name], self.folder.about.get("models")
+        facts = models.get(cell.name) if isinstance(models, Mapping) else None
+        row: dict[str, object] = {
+            **cell.as_row(),
+            "facts": facts,
+            "n": tally.n,
+            "rates": {name: asdict(tally.rate(name)) for name in RATES},
+            "timings_ms": _timings(tally.times_ms),
+            "tokens": dict(tally.tokens),
+            "calls": {what: tally.calls[what] for what in ("asked", "kept")},
+        }
+        told = self.rationales.get(cell.name)
+        return {**row, "rationales": {name: asdict(one) for name, one in told.items()}} if told else row
+
+    def _method(self) -> dict[str, object]:
+        results = self.found.results
+        if self.plan.task == EXPLAIN:
+            told = {name: {"formula": formula, "library": "Palate"} for name, formula in FORMULAS.items()}
+            return {**method(()), "metrics": told}
+        return {**method(results.metrics), **({"beyond": beyond_method(results.shelf)} if results.shelf else {})}
+
+
+class _Counting:
+    """Counts the answers on their way, and keeps the rationales of the task that gives them."""
+
+    def __init__(self, cells: Sequence[Cell], plan: Evaluation) -> None:
+        self.tallies = {cell.name: Tally(cell.name) for cell in cells}
+        self._cells, self._explains = cells, plan.task == EXPLAIN
+        self._answers: dict[str, list[Answer]] = {cell.name: [] for cell in cells}
+
+    def take(self, answer: Answer) -> None:
+        """Count one more answer."""
+        if answer.cell in self.tallies:
+            self.tallies[answer.cell].take(answer)
+            if self._explains:
+                self._answers[answer.cell].append(answer)
+
+    def rationales(self) -> dict[str, dict[str, Estimate]]:
+        """The figures of each cell's rationales; none for other tasks."""
+        return {cell.name: _figures(cell, self._answers[cell.name]) for cell in self._cells if self._answers[cell.name]}
+
+
+def _figures(cell: Cell, answers: Sequence[Answer]) -> dict[str, Estimate]:
+    dataset = DataSet.open(cell.data, ())
+    wishes = {case.case_id: case.wish for case in dataset.cases() if case.wish}
+    reasons = (Reasons.of(answer, wishes.get(answer.case_id)) for answer in answers)
+    return figures(Judge(dataset.items, cell.language), reasons)
+
+
+def _timings(times_ms: Sequence[float]) -> dict[str, float]:
+    return {"p50": percentile(times_ms, 0.5), "p95": percentile(times_ms, 0.95), "n": len(times_ms)}
