@@ -1,0 +1,227 @@
+"""Whether a run passes its gate: every condition judged on an interval, never on the point. Pure but for reading.
+
+    {metric, at_least}                  the lower bound of the metric's interval is no less
+    {metric, versus, not_worse_than}    the interval of the paired difference lies above minus the margin
+    {rate, at_most}                     the upper Wilson bound of the rate is no more
+    {latency_p95_s}                     the upper bound of the 95th percentile is no more (order statistics)
+
+A condition that is not met may be one that so few cases cannot meet: then it says so, and neither passes nor fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from agent.commands.render import count
+from agent.errors import ConfigError
+from eval.comparisons import not_worse
+from eval.reporting.reading import Reading
+from eval.reporting.tally import RATES, latency
+from eval.results import interval_text, not_worse_sentence
+from eval.running.folder import RunFolder
+from eval.running.scoring import plan_of
+from eval.statistics import Estimate, rate
+
+Outcome = Literal["passed", "failed", "too few"]
+Condition = Mapping[str, object]
+
+PASSED, FAILED, TOO_FEW = 0, 1, 3
+EXPLAINED = "a condition is {metric, at_least}, {metric, versus, not_worse_than}, {rate, at_most} or {latency_p95_s}"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """One condition on one cell: what came of it, in a sentence and in figures."""
+
+    cell: str
+    condition: str
+    outcome: Outcome
+    sentence: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Gate:
+    """All conditions on all cells of a run. No condition: nothing is judged, and the gate passes."""
+
+    run: str
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0 where all passed, 1 where one failed, 3 where none failed but for one there are too few cases."""
+        outcomes = {judgement.outcome for judgement in self.judgements}
+        return FAILED if "failed" in outcomes else TOO_FEW if "too few" in outcomes else PASSED
+
+    @property
+    def outcome(self) -> Outcome:
+        """The exit code as a word."""
+        outcomes: dict[int, Outcome] = {PASSED: "passed", FAILED: "failed", TOO_FEW: "too few"}
+        return outcomes[self.exit_code]
+
+    @property
+    def sentence(self) -> str:
+        """What came of the gate, and the sentence of each condition that did not pass."""
+        judged = count(len(self.judgements), "condition")
+        if not self.judgements:
+            return "the gate has no conditions"
+        if self.outcome == "passed":
+            return f"the gate passed: {judged} met"
+        short = [j.sentence for j in self.judgements if j.outcome == self.outcome]
+        word = "failed" if self.outcome == "failed" else "cannot be decided, the cases are too few"
+        return f"the gate {word}: {len(short)} of {judged}: {'; '.join(short)}"
+
+    def as_json(self) -> dict[str, object]:
+        """The documented JSON shape of `palate eval gate --json`."""
+        return {
+            "run": self.run,
+            "outcome": self.outcome,
+            "exit_code": self.exit_code,
+            "sentence": self.sentence,
+            "conditions": [asdict(judgement) for judgement in self.judgements],
+        }
+
+
+def gate_of(plan: Mapping[str, object]) -> list[Condition]:
+    """The conditions of a plan, in its order; empty where it has none."""
+    found = plan.get("gate")
+    rows = found if isinstance(found, Sequence) and not isinstance(found, str) else ()
+    return [{key: value for key, value in row.items() if value is not None} for row in rows]
+
+
+def metrics_of(conditions: Sequence[Condition]) -> tuple[str, ...]:
+    """The metrics that the conditions name, each once."""
+    return tuple(dict.fromkeys(str(condition["metric"]) for condition in conditions if "metric" in condition))
+
+
+def gate_of_run(run: Path, conditions: Sequence[Condition] | None = None, cell: str | None = None) -> Gate:
+    """The run in the folder judged by these conditions, or by those of its plan, on all its cells or this one.
+
+    Raises ConfigError when there is no such run, cell, metric, rate or system.
+    """
+    plan = plan_of(RunFolder.open(run))
+    wanted = gate_of(plan.as_plan()) if conditions is None else list(conditions)
+    reading = Reading.of(run, metrics_of(wanted) or plan.measured[:1])
+    cells = [one.name for one in reading.folder.cells()]
+    if cell is not None and cell not in cells:
+        raise ConfigError(f"the run has no cell {cell!r}", f"Its cells: {', '.join(cells)}")
+    return judge(reading, wanted, cells if cell is None else [cell])
+
+
+def judge(reading: Reading, conditions: Sequence[Condition], cells: Sequence[str]) -> Gate:
+    """Every condition judged on each of the cells, in that order.
+
+    A cell is compared neither with itself nor with a system over other cases. Raises ConfigError for a condition that
+    is none, or one that names a system that the run does not have.
+    """
+    judged = [_judged(condition, reading, cell) for condition in conditions for cell in cells]
+    return Gate(reading.name, tuple(one for one in judged if one is not None))
+
+
+def told(condition: Condition) -> str:
+    """The condition as one would say it: `failed at most 0.01`. Raises ConfigError for one that is none."""
+    match dict(condition):
+        case {"metric": metric, "versus": versus, "not_worse_than": margin}:
+            return f"{metric} not worse than {versus} by more than {_number(margin):g}"
+        case {"metric": metric, "at_least": least}:
+            return f"{metric} at least {_number(least):g}"
+        case {"rate": name, "at_most": most}:
+            return f"{name} at most {_number(most):g}"
+        case {"latency_p95_s": most}:
+            return f"p95 latency at most {_number(most):g} s"
+    raise ConfigError(f"{dict(condition)} is no condition of a gate", EXPLAINED)
+
+
+def _judged(condition: Condition, reading: Reading, cell: str) -> Judgement | None:
+    words = told(condition)
+    if not reading.tallies[cell].n:
+        return Judgement(cell, words, "too few", f"{cell} has no answers", None, None, None, 0)
+    if "not_worse_than" in condition:
+        return _against(words, condition, reading, cell)
+    if "at_least" in condition:
+        return _level(words, condition, reading, cell)
+    if "rate" in condition:
+        return _rate(words, condition, reading, cell)
+    return _latency(words, _number(condition["latency_p95_s"]), reading, cell)
+
+
+def _against(words: str, condition: Condition, reading: Reading, cell: str) -> Judgement | None:
+    metric, versus, margin = str(condition["metric"]), str(condition["versus"]), _number(condition["not_worse_than"])
+    baseline = reading.system(versus, cell)
+    if baseline is None:
+        _must_be_known(versus, reading)
+        return None
+    comparison = reading.against([cell], baseline, metric)[0]
+    found, detectable = comparison.metrics[metric], comparison.detectable[metric]
+    outcome: Outcome = "passed" if not_worse(comparison, margin, metric) else "failed"
+    sentence = not_worse_sentence(comparison, margin, metric)
+    if found.low is None or found.high is None:
+        outcome = "too few"
+    elif outcome == "failed" and found.high >= -margin and detectable is not None and detectable > margin > 0:
+        outcome = "too few"
+        sentence += f", and {count(found.n, 'case')} show no difference below {detectable:.3f}"
+    return Judgement(cell, words, outcome, sentence, found.value, found.low, found.high, found.n)
+
+
+def _level(words: str, condition: Condition, reading: Reading, cell: str) -> Judgement:
+    metric, least = str(condition["metric"]), _number(condition["at_least"])
+    found = next(r for r in reading.results.results if r.system.name == cell).metrics[metric]
+    figures = f"{metric} {found.value:.3f}{interval_text(found)}, n = {found.n}"
+    if found.low is None:
+        return _judgement(cell, words, "too few", f"{cell}: one case or one user gives no interval: {figures}", found)
+    if found.low >= least:
+        return _judgement(cell, words, "passed", f"{cell} reaches {least:g}: {figures}", found)
+    word = "is below" if found.high is not None and found.high < least else "is not shown to reach"
+    return _judgement(cell, words, "failed", f"{cell} {word} {least:g}: {figures}", found)
+
+
+def _rate(words: str, condition: Condition, reading: Reading, cell: str) -> Judgement:
+    name, most = str(condition["rate"]), _number(condition["at_most"])
+    if name not in RATES:
+        raise ConfigError(f"there is no rate {name!r}", f"Rates: {', '.join(RATES)}")
+    tally = reading.tallies[cell]
+    found = tally.rate(name)
+    figures = f"{tally.flawed[name]:,} of {count(tally.n, 'answer')} {name}, at most {100 * (found.high or 0):.2g} %"
+    if (found.high or 0) <= most:
+        return _judgement(cell, words, "passed", f"{cell}: {figures}", found)
+    if found.value <= most and (rate(0, tally.n).high or 0) > most:
+        few = f"{cell}: {figures}; even none of {tally.n:,} would not show {100 * most:g} %"
+        return _judgement(cell, words, "too few", few, found)
+    return _judgement(cell, words, "failed", f"{cell}: {figures}, above {100 * most:g} %", found)
+
+
+def _latency(words: str, most_s: float, reading: Reading, cell: str) -> Judgement:
+    found = latency(reading.tallies[cell].times_ms)
+    if found is None:
+        return Judgement(cell, words, "too few", f"{cell}: no answer was timed, all were kept", None, None, None, 0)
+    low, high = (None if bound is None else bound / 1e3 for bound in (found.low, found.high))
+    seconds = Estimate(found.value / 1e3, low, high, found.n)
+    figures = f"{cell}: p95 {seconds.value:.2f} s{interval_text(seconds, 2)}, {count(seconds.n, 'answer')} timed"
+    if seconds.high is not None:
+        outcome: Outcome = "passed" if seconds.high <= most_s else "failed"
+    else:
+        outcome = "failed" if seconds.low is not None and seconds.low > most_s else "too few"
+    return _judgement(cell, words, outcome, figures, seconds)
+
+
+def _judgement(cell: str, words: str, outcome: Outcome, sentence: str, found: Estimate) -> Judgement:
+    return Judgement(cell, words, outcome, sentence, found.value, found.low, found.high, found.n)
+
+
+def _must_be_known(name: str, reading: Reading) -> None:
+    cells = [cell.name for cell in reading.folder.cells()]
+    if name not in cells and all(reading.system(name, cell) is None for cell in cells):
+        known = ", ".join(dict.fromkeys([*reading.results.per_case, *cells]))
+        raise ConfigError(f"the run has no system {name!r}", f"It has {known}")
+
+
+def _number(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ConfigError(f"{value!r} is no number", EXPLAINED)
+    return float(value)

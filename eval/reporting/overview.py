@@ -1,0 +1,150 @@
+"""The page's first half: the verdict, the gate, every system, differences to the baseline, quality against time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from agent.commands.render import count
+from eval.beyond import FORMULAS, LOWER_IS_BETTER, K
+from eval.comparisons import Comparison
+from eval.reporting.charts import Bar, Point, forest, scatter
+from eval.reporting.markup import Markup, element, joined
+from eval.reporting.parts import ABSENT, figure, named, soft, table, tone_of
+from eval.reporting.report import Report
+from eval.results import interval_text
+from eval.statistics import percentile
+from eval.tasks.rationales import FORMULAS as FORMULAS_OF_REASONS
+
+
+def verdict_section(report: Report) -> Markup:
+    """The verdicts in plain sentences, the first one large, in the colour of what it shows."""
+    headline, pairs = report.reading.headline, report.pairs
+    first, *others = report.sentences or ("No system of this run can be compared",)
+    tone = tone_of(pairs[0].metrics[headline], pairs[0].p_holm[headline]) if pairs else "open"
+    more = element("ul", (element("li", sentence) for sentence in others)) if others else None
+    return element("div", element("p", f"{first}."), more, class_=f"verdict {tone}")
+
+
+def gate_section(report: Report) -> Markup:
+    """Whether the gate passed, condition by condition; nothing where it has none."""
+    gate = report.gate
+    if not gate.judgements:
+        return Markup()
+    mark = {"passed": "✓", "failed": "✗", "too few": "?"}
+    rows = (element("li", f"{mark[j.outcome]} {j.condition}: {j.sentence}") for j in gate.judgements)
+    head = {"passed": "Gate passed", "failed": "Gate failed", "too few": "Gate undecided: the cases are too few"}
+    word = gate.outcome.replace(" ", "-")
+    return element("div", element("h3", head[gate.outcome]), element("ul", rows), class_=f"verdict {word}")
+
+
+def systems_section(report: Report) -> Markup:
+    """Every system with every metric and how many cases it answered, then what its orders do besides hitting."""
+    results, cells = report.reading.results, {cell.name for cell in report.reading.cells}
+    names = [results.headline, *(name for name in results.metrics if name != results.headline)]
+    rows = [
+        (r.system.name, *(figure(r.metrics[name]) for name in names), f"{r.answered:,} of {r.metrics[names[0]].n:,}")
+        for r in results.results
+    ]
+    own = [result.system.name in cells for result in results.results]
+    about = named((r.system.name, r.system.about) for r in results.results)
+    heads = [f"{name} [95 %]" for name in names]
+    return joined(
+        [
+            element("h3", "Every system"),
+            table(["system", *heads, "answered"], rows, own),
+            soft("A case without an answer scores 0 and stays in the mean."),
+            element("details", element("summary", "What the systems are"), about),
+            _beyond(report, own),
+        ]
+    )
+
+
+def _beyond(report: Report, own: list[bool]) -> Markup:
+    found = report.reading.results.results
+    names = [name for name in FORMULAS if any(name in result.beyond for result in found)]
+    if not names:
+        return Markup()
+    rows = [(r.system.name, *(figure(r.beyond.get(name)) for name in names)) for r in found]
+    formulas = named(
+        (name, f"{FORMULAS[name].format(k=K)}{'; lower is better' if name in LOWER_IS_BETTER else ''}")
+        for name in names
+    )
+    return joined(
+        [
+            element("h3", f"Besides hitting: the first {K} places"),
+            table(["system", *names], rows, own),
+            element("details", element("summary", "What these figures are"), formulas),
+        ]
+    )
+
+
+def forest_section(report: Report) -> Markup:
+    """Every system's paired difference to the baseline, with intervals; a forest for each baseline."""
+    headline = report.reading.headline
+    return joined(_forest(headline, baseline, pairs) for baseline, pairs in report.against.items() if pairs)
+
+
+def _forest(headline: str, baseline: str, pairs: Sequence[Comparison]) -> Markup:
+    n = pairs[0].metrics[headline].n
+    about = (
+        f"Paired over {count(n, 'case')}; 95 % intervals; p corrected for {count(len(pairs), 'comparison')} (Holm)."
+        f" Green is shown to be better, red worse; the dashed line is {baseline}."
+    )
+    bars = forest([_bar(pair, headline) for pair in pairs])
+    return joined([element("h3", f"Difference to {baseline}: {headline}"), bars, soft(about)])
+
+
+def _bar(pair: Comparison, headline: str) -> Bar:
+    found, p = pair.metrics[headline], pair.p_holm[headline]
+    text = f"{found.value:+.3f}{interval_text(found)} p {p:.2g}"
+    return Bar(pair.system, found.value, found.low, found.high, text, tone_of(found, p))
+
+
+def rationales_section(report: Report) -> Markup:
+    """How good the reasons are, a row a measure and a column a cell; nothing for tasks that give none."""
+    told = report.reading.summary.rationales
+    if not told:
+        return Markup()
+    names = list(dict.fromkeys(name for found in told.values() for name in found))
+    rows = [(name, *(figure(found.get(name)) for found in told.values())) for name in names]
+    formulas = named((name, FORMULAS_OF_REASONS[name]) for name in names if name in FORMULAS_OF_REASONS)
+    about = element("details", element("summary", "What these figures are"), formulas)
+    return joined([element("h3", "Reasons"), table(["measure", *told], rows), about])
+
+
+def latency_section(report: Report) -> Markup:
+    """Quality over the time that a case takes each cell; nothing where no answer was timed."""
+    reading, points = report.reading, list(_points(report))
+    if not points:
+        return Markup()
+    headline, by_name = reading.headline, {r.system.name: r for r in reading.results.results}
+    base = reading.baseline(points[0].label)
+    level = (base, by_name[base].metrics[headline].value) if base else None
+    rows = [
+        (f"{n}. {p.label}", f"{p.value:.3f}", f"{p.p50_ms / 1e3:.2f} s", f"{p.p95_ms / 1e3:.2f} s", *_spent(report, p))
+        for n, p in enumerate(points, start=1)
+    ]
+    return joined(
+        [
+            element("h3", "Quality against time"),
+            scatter(points, level),
+            table(["cell", headline, "median", "p95", "answers timed", "tokens in", "tokens out"], rows),
+            soft("A point's horizontal line runs from the median to the 95th percentile of the time of an answer."),
+        ]
+    )
+
+
+def _points(report: Report) -> Iterator[Point]:
+    reading = report.reading
+    by_name = {result.system.name: result for result in reading.results.results}
+    for cell in reading.cells:
+        times = reading.tallies[cell.name].times_ms
+        if cell.name in by_name and len(times):
+            found = by_name[cell.name].metrics[reading.results.headline]
+            yield Point(cell.name, found.value, found.low, found.high, percentile(times, 0.5), percentile(times, 0.95))
+
+
+def _spent(report: Report, point: Point) -> list[str]:
+    tally = report.reading.tallies[point.label]
+    tokens = (f"{tally.tokens[kind]:,}" if tally.tokens[kind] else ABSENT for kind in ("in", "out"))
+    return [f"{len(tally.times_ms):,}", *tokens]
