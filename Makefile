@@ -73,7 +73,7 @@ $(VENV)/.demo: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	@$(PIP) -qq --editable '.[demo,test]'
+	@$(PIP) -qq --editable '.[demo,test,eval]'
 	@touch $@
 
 clean:

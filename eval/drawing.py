@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
-from agent.commands.render import count, duration, facts, out, plain
+from agent.commands.render import count, facts, out, plain
 from eval.beyond import CALIBRATION, COVERAGE, GINI, NOVELTY, POPULARITY, TAG_DIVERSITY, VECTOR_DIVERSITY, K, Missing
-from eval.results import Result, Results, interval_text, not_worse_sentence, timings, verdict
+from eval.results import Result, Results, interval_text, not_worse_sentence, verdict
 from eval.statistics import rate
-from eval.systems import MODEL
 
 if TYPE_CHECKING:
     from eval.cases import DataSet
     from eval.fitting import Report
-    from eval.runs import Run
 
 USUAL = ("ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20")
 COLUMNS = 4  # of metrics in one table, for a terminal of 80 columns
@@ -32,16 +30,10 @@ BEYOND = {
 }
 
 
-def draw_run(
-    results: Results,
-    run: Run,
-    dataset: DataSet,
-    model: Mapping[str, object],
-    *,
-    shown: Sequence[str] = USUAL,
-    margin: float | None = None,
+def draw_results(
+    results: Results, about: Sequence[tuple[str, object]], *, shown: Sequence[str] = USUAL, margin: float | None = None
 ) -> None:
-    """Draw a run: every system with its metrics, the verdicts, then time, model and data set.
+    """Draw results: every system with its metrics, the verdicts, then `about`, named values that they hold for.
 
     `shown` are the metrics to draw; with a margin each pair is also judged by it (see `not_worse_sentence`).
     """
@@ -55,7 +47,7 @@ def draw_run(
         if margin is not None:
             console.print(plain(not_worse_sentence(pair, margin, results.headline)), soft_wrap=True)
     rows = [*_detectable(results), *_not_given(results.results), *_unanswered(results)]
-    console.print(facts([*rows, *_about(run, dataset, model)]))
+    console.print(facts([*rows, *about]))
 
 
 def draw_fit(report: Report) -> None:
@@ -118,7 +110,7 @@ def _of_systems(heading: str = "system") -> Table:
 
 
 def _add(table: Table, result: Result, *cells: str) -> None:
-    table.add_row(plain(result.system.name), *cells, style="bold" if result.system.name == MODEL else None)
+    table.add_row(plain(result.system.name), *cells, style="bold" if result.system.kind == "whole" else None)
 
 
 def _cell(result: Result, metric: str, headline: str) -> str:
@@ -157,17 +149,7 @@ def _unanswered(results: Results) -> list[tuple[str, object]]:
     return [("unanswered", f"{told} (they count as 0)")] if told else []
 
 
-def _about(run: Run, dataset: DataSet, model: Mapping[str, object]) -> list[tuple[str, object]]:
-    took = timings(run)
-    return [
-        ("time a case", f"p50 {duration(took['p50'])}, p95 {duration(took['p95'])}"),
-        ("degraded", _rate(run.n_degraded, run.n)),
-        ("failed", _rate(len(run.failed), run.n)),
-        *about_rows(model, run.prompts, dataset, run.n),
-    ]
-
-
-def _rate(found: int, n: int) -> str:
+def rate_text(found: int, n: int) -> str:
     """`2 of 95 cases [0.6 %, 7.4 %]`, with Wilson's bounds."""
     bounds = rate(found, n)
     return f"{found:,} of {count(n, 'case')} [{100 * (bounds.low or 0):.1f} %, {100 * (bounds.high or 0):.1f} %]"

@@ -16,7 +16,7 @@ DEFAULT = ("ndcg@1", "ndcg@5", HEADLINE, "ndcg@20", "rr", "success@5", "success@
 LIBRARY, ENGINE = "ir-measures", "pytrec-eval-terrier"
 KNOWN = "ndcg@K, recall@K, precision@K, f1@K, map@K, hr@K (= success@K), rr (= mrr), rr@K (= mrr@K); K from 1 to 9999"
 
-PerCase = dict[str, dict[str, float]]
+PerCase = Mapping[str, Mapping[str, float]]
 
 _ALIASES = {"hr": "success", "mrr": "rr"}
 _MEASURES = {

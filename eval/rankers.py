@@ -70,7 +70,7 @@ def open_ranker(items: Mapping[str, Item], settings: Settings, watch: Watch, tol
             embedded = EmbeddedItems(listed, embedder)
         ranker = Ranker(embedded, embedder, weights, tag_rates(listed), parts.reranker)
         over = OverItems(ranker, patience_s(settings))
-        yield Opened(over, about, Pair(weights.prior, weights.blend), embedded.vectors(list(items)))
+        yield Opened(over, about, Pair(weights.prior, weights.blend))
 
 
 def about_model(parts: Parts) -> dict[str, object]:

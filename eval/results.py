@@ -15,6 +15,7 @@ from eval.metrics import DEFAULT, HEADLINE, PerCase, described, per_case
 from eval.runs import Run
 from eval.statistics import (
     CONFIDENCE,
+    NORMAL_MIN_CASES,
     POWER,
     RESAMPLES,
     Clusters,
@@ -43,12 +44,16 @@ class Result:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that a run says, before it is drawn or written. `shelf` is None where only hits were asked for."""
+    """Everything that a run says, before it is drawn or written. `shelf` is None where only hits were asked for.
+
+    `lead` is the metric that verdicts are given on, where one was named.
+    """
 
     results: tuple[Result, ...]
     comparisons: tuple[Comparison, ...]
     per_case: Mapping[str, PerCase]
     shelf: Shelf | None = None
+    lead: str | None = None
 
     @property
     def metrics(self) -> tuple[str, ...]:
@@ -57,8 +62,8 @@ class Results:
 
     @property
     def headline(self) -> str:
-        """The metric that verdicts are given on: ndcg@10, or the first one where that was not asked for."""
-        return HEADLINE if HEADLINE in self.metrics else self.metrics[0]
+        """The metric that verdicts are given on: the one named, else ndcg@10, else the first one."""
+        return self.lead if self.lead in self.metrics else HEADLINE if HEADLINE in self.metrics else self.metrics[0]
 
 
 def summarise(
@@ -71,41 +76,12 @@ def summarise(
     """
     values = {system.name: per_case(run.orders[system.name], run.relevant, metrics) for system in systems}
     results = tuple(
-        Result(s, run.answered(s.name), _estimates(values[s.name], run.clusters), _beyond(run, s.name, shelf))
+        Result(s, run.answered(s.name), estimates(values[s.name], run.clusters), _beyond(run, s.name, shelf))
         for s in systems
     )
     pairs = [*COMPARED, *((MODEL, s.name) for s in systems if s.kind == "reference")]
     known = [(one, other) for one, other in pairs if one in values and other in values]
     return Results(results, compare(known, values, run.clusters), values, shelf)
-
-
-def as_json(
-    results: Results, run: Run, dataset: DataSet, about: Mapping[str, object], margin: float | None = None
-) -> dict[str, object]:
-    """The documented JSON shape of `palate eval run --json`; `about` joins it at the top (task, model, limit ...).
-
-    With a margin each comparison says whether it is shown to be no worse than by that (see `not_worse`).
-    """
-    shelf = {"beyond": _beyond_method(results.shelf)} if results.shelf else {}
-    return {
-        **about,
-        "dataset": {**about_dataset(dataset, run.n), "n_users": len(set(run.clusters))},
-        "results": as_rows(results),
-        "comparisons": compared_rows(results, margin),
-        "timings_ms": timings(run),
-        "degraded": {
-            "count": run.n_degraded,
-            "reasons": dict(run.degraded),
-            "rate": asdict(rate(run.n_degraded, run.n)),
-        },
-        "failed": {
-            "count": len(run.failed),
-            "cases": dict(list(run.failed.items())[:MAX_NAMED_CASES]),
-            "rate": asdict(rate(len(run.failed), run.n)),
-        },
-        "prompts": dict(run.prompts),
-        "method": {**method(results.metrics), **shelf},
-    }
 
 
 def as_rows(results: Results) -> list[dict[str, object]]:
@@ -141,7 +117,7 @@ def method(metrics: Sequence[str] | Mapping[str, object]) -> dict[str, object]:
     return {
         "metrics": {name: {"formula": described(name).formula, "library": described(name).library} for name in metrics},
         "interval": f"{CONFIDENCE:.0%} BCa bootstrap over cases, a user's drawn together, {RESAMPLES} resamples,"
-        f" seed {SEED}",
+        f" seed {SEED}; from {NORMAL_MIN_CASES} users on the normal approximation, here and in the test",
         "test": f"paired permutation test over cases, a user's flipped together, two-sided, {RESAMPLES} sign flips,"
         f" seed {SEED}",
         "p_holm": "Holm's step-down over the comparisons of the run, within each metric",
@@ -206,7 +182,8 @@ def _figure(figure: Estimate | Missing) -> dict[str, object]:
     return asdict(figure)
 
 
-def _beyond_method(shelf: Shelf) -> dict[str, object]:
+def beyond_method(shelf: Shelf) -> dict[str, object]:
+    """How the figures beyond hits came about: the places that count, where popularity is from, every formula."""
     formulas = {
         name: {"formula": formula.format(k=K), "better": "lower" if name in LOWER_IS_BETTER else "depends"}
         for name, formula in FORMULAS.items()
@@ -218,5 +195,6 @@ def _beyond(run: Run, system: str, shelf: Shelf | None) -> Figures:
     return beyond(run.orders[system], run.histories, shelf, users=run.users) if shelf else {}
 
 
-def _estimates(values: PerCase, clusters: Clusters) -> dict[str, Estimate]:
+def estimates(values: PerCase, clusters: Clusters) -> dict[str, Estimate]:
+    """The mean of each metric over its cases, with its interval; `clusters` says whose each case is."""
     return {name: estimate(list(by_case.values()), clusters=clusters) for name, by_case in values.items()}

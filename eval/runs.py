@@ -1,4 +1,4 @@
-"""Runs a task over cases: asks the ranker once a case, and collects the systems' orders, times and degradations."""
+"""What a run over cases has collected: orders, times, troubles; and the cases as numbers to fit weights on."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from agent.errors import PalateError
-from agent.types import Item, Slate, Vector
+from agent.types import Item, Slate
 from eval.cases import Case
 from eval.fit import Choice, Pair
-from eval.systems import RECALL, RERANK, Order, System
+from eval.systems import RECALL, RERANK, Order
 
 Progress = Callable[[int], None]
 Watch = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
@@ -34,15 +34,11 @@ class RankerLike(Protocol):
 
 @dataclass(frozen=True)
 class Opened:
-    """A ranker ready to be asked, the facts of its model, the weights that it uses now, and its items' vectors by id.
-
-    No vectors: the diversity of what is shown is told by tags alone.
-    """
+    """A ranker ready to be asked, the facts of its model, and the weights that it uses now."""
 
     ranker: RankerLike
     model: Mapping[str, object]
     weights: Pair
-    vectors: Mapping[str, Vector] = field(default_factory=dict)
 
 
 @dataclass
@@ -53,10 +49,10 @@ class Run:
     answer at all. `users` and `histories` are those of the cases.
     """
 
-    relevant: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    users: dict[str, str] = field(default_factory=dict)
-    histories: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    orders: dict[str, dict[str, Order]] = field(default_factory=dict)
+    relevant: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    users: Mapping[str, str] = field(default_factory=dict)
+    histories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    orders: Mapping[str, Mapping[str, Order]] = field(default_factory=dict)
     rank_ms: dict[str, float] = field(default_factory=dict)
     n_degraded: int = 0
     degraded: Counter[str] = field(default_factory=Counter)
@@ -73,35 +69,9 @@ class Run:
         """Whose each case is, in the order of the cases; a case of nobody known stands for itself."""
         return [self.users.get(case_id, case_id) for case_id in self.relevant]
 
-    def take(self, case: Case) -> None:
-        """Begin a case: what is known of it before anybody is asked."""
-        self.relevant[case.case_id] = case.relevant
-        self.users[case.case_id] = case.user_id
-        self.histories[case.case_id] = case.history
-
     def answered(self, system: str) -> int:
         """How many cases the system gave an order for."""
         return sum(1 for order in self.orders[system].values() if order)
-
-
-def run_rank(
-    cases: Iterable[Case],
-    items: Mapping[str, Item],
-    ranker: RankerLike,
-    systems: Sequence[System],
-    *,
-    progress: Progress = lambda _done: None,
-    clock: Callable[[], float] = time.perf_counter,
-) -> Run:
-    """Every system's order for every case. A case that the ranker fails on stays, without an answer."""
-    run = Run(orders={system.name: {} for system in systems})
-    for done, case in enumerate(cases, start=1):
-        run.take(case)
-        slate = _ask(case, items, ranker, run, clock)
-        for system in systems:
-            run.orders[system.name][case.case_id] = system.order(case, slate)
-        progress(done)
-    return run
 
 
 def run_choices(
@@ -112,9 +82,11 @@ def run_choices(
     Raises PalateError when the ranker fails or degrades on a case: a fit over part of the cases would mislead.
     """
     choices: list[Choice] = []
-    run = Run()
+    relevant: dict[str, tuple[str, ...]] = {}
+    users: dict[str, str] = {}
+    run = Run(relevant, users)
     for done, case in enumerate(cases, start=1):
-        run.take(case)
+        relevant[case.case_id], users[case.case_id] = case.relevant, case.user_id
         slate = _ask(case, items, ranker, run, time.perf_counter)
         troubles = [*run.failed.values(), *run.degraded]
         if slate is None or troubles:

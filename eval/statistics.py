@@ -22,6 +22,7 @@ CONFIDENCE = 0.95
 POWER = 0.8
 Z = float(stats.norm.ppf(1 - (1 - CONFIDENCE) / 2))
 BCA_MAX_CASES = 5_000  # beyond it the correction is nothing beside the width, and its jackknife is quadratic
+NORMAL_MIN_CASES = 10_000  # or people: from here on the normal approximation, which resampling only repeats
 EXACT_MAX_CASES = 20
 CELLS_A_BATCH = 2_000_000
 
@@ -78,8 +79,9 @@ def estimate(
     """The mean with its 95 % bootstrap interval, bias-corrected and accelerated (Efron 1987).
 
     Values that are all equal give an interval of no width; one value, or one cluster, gives no interval. Above 5,000
-    cases the plain percentile interval. With `clusters` these are drawn whole, and the mean stays that over cases
-    (the cluster bootstrap, Field and Welsh 2007). Raises ValueError when there are no values.
+    cases the plain percentile interval, from 10,000 on the normal approximation. With `clusters` these are drawn whole,
+    and the mean stays that over cases (the cluster bootstrap, Field and Welsh 2007). Raises ValueError when there are
+    no values.
     """
     array = _checked(values)
     low, high = _bounds(_Sums.of(array, clusters), resamples, seed)
@@ -97,7 +99,8 @@ def difference(
     """The mean of `values - baseline`, case by case, with its bootstrap interval and a two-sided permutation test.
 
     `p` is the share of sign flips of the per-case differences that move the mean at least as far (Fisher's
-    randomisation test; exact when 2**n is no more than `resamples`); identical systems get 1. With `clusters` all
+    randomisation test; exact when 2**n is no more than `resamples`, the normal limit of it from 10,000 cases on);
+    identical systems get 1. With `clusters` all
     cases of one flip together. Raises ValueError when the lengths differ or there are no cases.
     """
     deltas = _deltas(values, baseline)
@@ -118,12 +121,9 @@ def smallest_detectable(
     """
     deltas = _deltas(values, baseline)
     sums = _Sums.of(deltas, clusters)
-    n = len(sums.totals)
-    if n < 2:
+    if len(sums.totals) < 2:
         return None
-    off = sums.totals - sums.sizes * deltas.mean()
-    error = math.sqrt(float(off @ off) * n / (n - 1)) / len(deltas)
-    return (Z + float(stats.norm.ppf(POWER))) * error
+    return (Z + float(stats.norm.ppf(POWER))) * _standard_error(sums)
 
 
 def shown(found: Difference, p: float) -> bool:
@@ -190,11 +190,21 @@ def _bounds(sums: _Sums, resamples: int, seed: int) -> tuple[float | None, float
         return None, None
     if np.ptp(means) == 0:
         return float(means[0]), float(means[0])
+    if len(means) >= NORMAL_MIN_CASES:
+        middle, reach = float(sums.totals.sum() / sums.sizes.sum()), Z * _standard_error(sums)
+        return middle - reach, middle + reach
     for method in ("BCa", "percentile") if len(means) <= BCA_MAX_CASES else ("percentile",):
         low, high = _bootstrap(sums, method, resamples, seed)
         if np.isfinite([low, high]).all():
             break
     return low, high
+
+
+def _standard_error(sums: _Sums) -> float:
+    """That of the mean over cases, linearised over clusters."""
+    n, cases = len(sums.totals), float(sums.sizes.sum())
+    off = sums.totals - sums.sizes * (sums.totals.sum() / cases)
+    return math.sqrt(float(off @ off) * n / (n - 1)) / cases
 
 
 def _bootstrap(sums: _Sums, method: str, resamples: int, seed: int) -> tuple[float, float]:
@@ -223,6 +233,8 @@ def _p(deltas: Floats, resamples: int, seed: int) -> float:
     """Two-sided: the share of sign flips whose sum is as far from 0. The flips as they fell count as one of them."""
     if not deltas.any():
         return 1.0
+    if len(deltas) >= NORMAL_MIN_CASES:
+        return float(2 * stats.norm.sf(abs(float(deltas.sum())) / math.sqrt(float(deltas @ deltas))))
     reach = abs(float(deltas.sum())) * (1 - 1e-9)
     exact = len(deltas) < EXACT_MAX_CASES and 2 ** len(deltas) <= resamples
     flips = _all_flips(len(deltas)) if exact else _drawn_flips(len(deltas), resamples, seed)

@@ -21,7 +21,7 @@ RANDOM, RECALL_ONLY, LIKELIHOOD_ONLY = "random", "recall-only", "likelihood-only
 WITHOUT_MODEL, MODEL, ORACLE = "without-model", "model", "oracle"
 
 RECALL, PRIOR, RERANK = "recall", "prior", "rerank"  # the stages that a path names
-RECALL_SOURCES = ("fuse", "taste", "wish")  # whose order is that of recall: the first of them that is there
+RECALL_SOURCES = ("fuse", "taste", "wish", "popular")  # whose order is that of recall: the first of them that is there
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +55,16 @@ def references(names: Iterable[str]) -> tuple[System, ...]:
 
 
 def slate_order(case: Case, slate: Slate | None) -> Order:
-    """The slate's item ids, best first; those that are no candidates of the case are left out."""
+    """The slate's item ids, best first; where the case gives candidates, those that are none of them are left out."""
     ids = (recommendation.item.item_id for recommendation in slate or ())
-    return tuple(item_id for item_id in ids if item_id in case.candidates)
+    return tuple(item_id for item_id in ids if not case.candidates or item_id in case.candidates)
 
 
 def stage_order(case: Case, slate: Slate | None, stage: str, source: str | None = None) -> Order:
     """The items by the score that one stage gave them, highest first; empty where it has none or gave all the same.
 
     Ties are drawn by lot, alike in every run, so that neither another stage nor the order of the case decides them.
+    Where there are no candidates, items that the stage was not shown follow in the slate's order.
     `source` narrows the stage to one of its sources; without it an item's first step of the stage counts.
     """
     scores = {}
@@ -73,11 +74,13 @@ def stage_order(case: Case, slate: Slate | None, stage: str, source: str | None 
             scores[recommendation.item.item_id] = step.score
     if len(scores) > 1 and len(set(scores.values())) == 1:
         return ()
-    return best_first(scores, case.case_id)
+    order = best_first(scores, case.case_id)
+    others = () if case.candidates or not order else slate_order(case, slate)
+    return order + tuple(item_id for item_id in others if item_id not in scores)
 
 
 def recall_order(case: Case, slate: Slate | None) -> Order:
-    """The order of recall alone: its fused list, else closeness to the taste, else to the wish."""
+    """The order of recall alone: its fused list, else closeness to the taste, to the wish, popularity."""
     orders = (stage_order(case, slate, RECALL, source) for source in RECALL_SOURCES)
     return next((order for order in orders if order), ())
 

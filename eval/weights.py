@@ -35,7 +35,11 @@ def writable(path: Path) -> Path:
 
 def write_weights(path: Path, tables: Mapping[str, Mapping[str, object]]) -> None:
     """Write the tables to the file, whole or not at all. Raises ConfigError when it cannot be written."""
-    text = as_toml(tables)
+    write_whole(path, as_toml(tables))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text to the file, whole or not at all. Raises ConfigError when it cannot be written."""
     try:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:

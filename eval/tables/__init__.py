@@ -1,0 +1,1 @@
+"""The field's tables: figures that others published beside what is measured here, on the same protocol."""
