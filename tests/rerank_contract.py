@@ -113,6 +113,18 @@ class RerankContract:
 
     # ---- with any model ----------------------------------------------------------------------------------------------
 
+    def test_what_is_precomputed_changes_nothing_but_the_work(self, any_model: Model) -> None:
+        watched = Watched(any_model)
+        early, late = (self.reranker(watched, Cache(None)) for _ in range(2))
+        early.precompute(CANDIDATES, NEVER)
+        early.precompute([], NEVER)
+        before = watched.asked
+        found = early.rank(HISTORY, CANDIDATES, None, NEVER).scores
+        middle = watched.asked
+        assert found == pytest.approx(late.rank(HISTORY, CANDIDATES, None, NEVER).scores, abs=self.rounding(any_model))
+        spared = (watched.asked - middle) - (middle - before)
+        assert spared > 0 if before else spared == 0
+
     def test_shuffled_candidates_get_the_same_scores(self, any_model: Model) -> None:
         shuffled = random.Random(5).sample(CANDIDATES, len(CANDIDATES))
         found = dict(zip([i.item_id for i in shuffled], self.rank(any_model, shuffled).scores, strict=True))

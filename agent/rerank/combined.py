@@ -29,6 +29,11 @@ class Summed:
         self.name = name
         self._parts = tuple(parts)
 
+    def precompute(self, items: Sequence[Item], deadline: Deadline) -> None:
+        """What each part can; see `Reranker.precompute`."""
+        for _, part in self._parts:
+            part.precompute(items, deadline)
+
     def rank(
         self, history: Sequence[Item], candidates: Sequence[Item], wish: str | None, deadline: Deadline
     ) -> Ranking:
@@ -54,6 +59,10 @@ class Cascaded:
         self._first = first
         self._then = then
         self._best = best
+
+    def precompute(self, items: Sequence[Item], deadline: Deadline) -> None:
+        """What `first` can: `then` sees a few of the items only. See `Reranker.precompute`."""
+        self._first.precompute(items, deadline)
 
     def rank(
         self, history: Sequence[Item], candidates: Sequence[Item], wish: str | None, deadline: Deadline

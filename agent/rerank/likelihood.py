@@ -49,6 +49,11 @@ class Likelihood(Prompted):
         self._per = per
         self._pmi_weight = pmi_weight
 
+    def precompute(self, items: Sequence[Item], deadline: Deadline) -> None:
+        """The unconditional part of each item; see `Reranker.precompute`."""
+        if self._pmi_weight:
+            self._unconditional(self._each(items, deadline), deadline)
+
     def _opinion(self, prefix: str, candidates: Sequence[Item], deadline: Deadline) -> Opinion:
         lines = self._each(candidates, deadline)
         given = self._model.score(prefix, lines, deadline)

@@ -43,14 +43,21 @@ class Pointwise(Prompted):
         self._cache = cache
         self._options = SPELLINGS[prompt.name.partition("/")[0]]
 
+    def precompute(self, items: Sequence[Item], deadline: Deadline) -> None:
+        """How the model leans for nobody in particular, for each item; see `Reranker.precompute`."""
+        self._unconditional(self._each(items, deadline), deadline)
+
     def _opinion(self, prefix: str, candidates: Sequence[Item], deadline: Deadline) -> Opinion:
         questions = self._each(candidates, deadline)
         given = self._leaning(prefix, questions, deadline)
-        nobody = self._prefix([], None)
-        baseline = Baseline(self._cache, "yes-no", self._model.fingerprint, nobody)
-        alone = baseline.scores(questions, lambda missing: self._leaning(nobody, missing, deadline))
+        alone = self._unconditional(questions, deadline)
         counts = {"calls": 1, "questions": len(questions)}
         return Opinion([g - a for g, a in zip(given, alone, strict=True)], counts)
+
+    def _unconditional(self, questions: Sequence[str], deadline: Deadline) -> list[float]:
+        nobody = self._prefix([], None)
+        baseline = Baseline(self._cache, "yes-no", self._model.fingerprint, nobody)
+        return baseline.scores(questions, lambda missing: self._leaning(nobody, missing, deadline))
 
     def _leaning(self, prefix: str, questions: Sequence[str], deadline: Deadline) -> list[float]:
         """How much likelier yes is than no, in nats, for each question."""

@@ -62,6 +62,9 @@ class Prompted(ABC):
         scores = tuple(opinion.scores[place] for place in places)
         return Ranking(scores, prompts=prompts, counts=opinion.counts, extras=opinion.extras)
 
+    def precompute(self, items: Sequence[Item], deadline: Deadline) -> None:  # noqa: B027 - most have no such part
+        """Nothing: no part of the scores is without a person. See `Reranker.precompute`."""
+
     @abstractmethod
     def _opinion(self, prefix: str, candidates: Sequence[Item], deadline: Deadline) -> Opinion:
         """The opinion on two or more candidates that all differ, best first by the prior. May raise ModelError."""

@@ -32,6 +32,10 @@ class Renown(Prompted):
         super().__init__(model, prompt, noun=noun)
         self._cache = cache
 
+    def precompute(self, items: Sequence[Item], deadline: Deadline) -> None:
+        """All there is to know of each item; see `Reranker.precompute`."""
+        self._opinion(self._prefix([], None), items, deadline)
+
     def _opinion(self, prefix: str, candidates: Sequence[Item], deadline: Deadline) -> Opinion:
         lines = self._each(candidates, deadline)
         known = self._likelihoods(prefix, lines, deadline)
