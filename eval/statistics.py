@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -250,8 +251,20 @@ def _all_flips(n: int) -> Iterator[Floats]:
 
 def _drawn_flips(n: int, rows: int, seed: int) -> Iterator[Floats]:
     """That many rows of n random signs, a batch at a time."""
+    if n * rows <= CELLS_A_BATCH:
+        yield _kept_flips(n, rows, seed)
+        return
     rng = np.random.default_rng(seed)
     batch = max(1, CELLS_A_BATCH // n)
     for start in range(0, rows, batch):
-        heads = rng.integers(0, 2, size=(min(batch, rows - start), n), dtype=np.int8)
-        yield np.where(heads, 1.0, -1.0)
+        yield _signs(rng, min(batch, rows - start), n)
+
+
+@lru_cache(maxsize=2)
+def _kept_flips(n: int, rows: int, seed: int) -> Floats:
+    """The same for few cases, in one batch and drawn once: every comparison of a run flips alike."""
+    return _signs(np.random.default_rng(seed), rows, n)
+
+
+def _signs(rng: np.random.Generator, rows: int, n: int) -> Floats:
+    return np.where(rng.integers(0, 2, size=(rows, n), dtype=np.int8), 1.0, -1.0)

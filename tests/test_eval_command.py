@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -16,12 +17,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+import prompts
 from agent.commands.options import Options
 from agent.errors import CatalogueError, ConfigError, ModelUnavailable
 from agent.types import Slate
 from eval import systems
 from eval.cases import DataSet
-from eval.commands import commands_with
+from eval.commands import app, commands_with
 from eval.comparisons import Comparison, not_worse
 from eval.options import watch
 from eval.results import Results, not_worse_sentence, summarise, verdict
@@ -461,3 +463,22 @@ def test_a_process_of_its_own_tells_mistakes_in_one_line(tmp_path: Path) -> None
     assert done.stderr.startswith("palate: there is no data set folder")
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_run_of_the_same_matrix_asks_the_real_model_nothing(tmp_path: Path) -> None:
+    """Two prompts on the default model, opened once for both; the seed is new, so nothing is kept before."""
+    (tmp_path / "second/en").mkdir(parents=True)
+    text = prompts.load("rank-likelihood").text.replace("enjoyed", "loved")
+    (tmp_path / "second/en/rank-likelihood.j2").write_text(text)
+    flags = ["--data", str(FILMS), "--prompts", "built-in", "--prompts", "second", "--strategy", "likelihood"]
+    arguments = ["run", *flags, "--seed", str(random.randrange(2**40)), "--json", "--output"]
+    one, two = (CliRunner().invoke(app, [*arguments, name]) for name in ("one", "two"))
+    first, again = json.loads(one.stdout), json.loads(two.stdout)
+    assert (first["calls"]["kept"], again["calls"]["asked"]) == (0, 0)
+    assert first["calls"]["asked"] >= again["calls"]["kept"] == 12
+    assert again["results"] == first["results"]
+    assert again["timings_ms"]["n"] == 0
+    assert "0 asked, 12 kept" in CliRunner().invoke(app, ["score", "two"]).stdout
+    plan = json.loads(CliRunner().invoke(app, ["plan", *arguments[1:-1]]).stdout)
+    assert (plan["kept"], plan["seconds"]) == (12, 0.0)
+    assert first["cells"][0]["facts"]["strategy"] == "likelihood"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,14 +14,21 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 import prompts
-from agent.errors import ConfigError
-from eval.cases import DataSet
+from agent.cache import Cache
+from agent.deadline import Deadline
+from agent.errors import ConfigError, ModelUnavailable
+from agent.llm.scripted import Scripted
+from agent.rerank.base import Ranking
+from agent.types import Degradation, Rationale, Recommendation, Slate
+from eval.cases import Case, DataSet
 from eval.commands import commands_with
 from eval.metrics import per_case
 from eval.plan.cells import Cell
 from eval.running.answers import VALIDITY, Answer
 from eval.running.folder import ANSWERS, BLOCK, RunFolder
+from eval.running.kept import Kept
 from eval.running.live import Progress
+from eval.running.opening import CellOpener, Noting, OpenedCell, Surroundings
 from eval.running.packed import Column, Lists, Names
 from eval.running.scoring import reckon, results_of
 from eval.running.summary import Summary
@@ -391,3 +399,114 @@ def test_what_is_known_beforehand_or_of_an_earlier_cell_is_compared_with() -> No
     assert deltas("model") == [-0.5]
     assert deltas("random", lambda _: {"c1": 0.25}) == [0.75, 0.25]
     assert deltas("nobody") == []
+
+
+def test_reasons_are_judged_case_by_case(tmp_path: Path) -> None:
+    """The task explain, answered by a fake: one reason is sound, one names a film that nobody spoke of."""
+
+    @contextmanager
+    def opener(around: Surroundings) -> Iterator[CellOpener]:
+        @contextmanager
+        def cell_opener(cell: Cell, dataset: DataSet) -> Iterator[OpenedCell]:
+            def tell(case: Case) -> Slate:
+                if case.case_id == "c3":
+                    raise ModelUnavailable("the fake is down", "Ask again")
+                item = dataset.items[case.candidates[0]]
+                told = Rationale(sentence=f"It is from {item.year}.", evidence=(), source="composed")
+                one = Recommendation(item=item, rank=1, score=0.0, rationale=told)
+                lost = (Degradation(stage="explain", reason="late"),) if case.case_id == "c1" else ()
+                return Slate(user_id="", recommendations=(one,), degraded=lost)
+
+            yield OpenedCell(tell, {"fingerprint": "f"})
+
+        yield cell_opener
+
+    app = commands_with(opener_of(FakeRanker()), opener)
+    arguments = ["run", "--data", str(FILMS), "--task", "explain", "--output", "out"]
+    ran = CliRunner().invoke(app, [*arguments, "--json"])
+    assert ran.exit_code == 0, ran.output
+    found = json.loads(ran.stdout)
+    assert found["headline"] == "grounding"
+    assert [row["system"] for row in found["results"]] == ["model"]
+    assert found["results"][0]["metrics"]["grounded"] == {**found["results"][0]["metrics"]["language"]}
+    assert found["results"][0]["metrics"]["language"]["value"] == pytest.approx(5 / 6), "a failure is worth nothing"
+    assert found["method"]["metrics"]["grounding"]["library"] == "Palate"
+    assert found["comparisons"] == []
+    cell = found["cells"][0]
+    assert cell["rationales"]["unique_sentences"]["n"] == 5
+    assert cell["rates"]["fallback"]["value"] == pytest.approx(1 / 6)
+    drawn = CliRunner().invoke(app, arguments)
+    assert drawn.exit_code == 0, drawn.output
+    assert "model: unique_sentences" in drawn.stdout
+    row = lines(tmp_path / "out")[0]
+    assert row["orders"] == {}
+    assert row["rationales"][0]["source"] == "composed"  # type: ignore[index]
+    wrong = CliRunner().invoke(app, ["score", "out", "--metrics", "ndcg@10"])
+    assert "explain has no metric 'ndcg@10'" in str(wrong.exception)
+    missing = tmp_path / "films"
+    folder = RunFolder.create(missing, {**ABOUT, "plan": {"data": ["x"], "task": "explain"}})
+    folder.append(answer())
+    with pytest.raises(ConfigError, match="the data set folder"):
+        Summary.of(folder)
+
+
+def test_replies_that_go_astray_are_noted(tmp_path: Path) -> None:
+    class Astray:
+        name = "listwise"
+
+        def rank(self, *_: object) -> Ranking:
+            return Ranking((1.0, 0.0), counts={"listwise.missing": 2, "listwise.foreign": 1, "calls": 3})
+
+        def precompute(self, *_: object) -> None:
+            asked.append("precomputed")
+
+    asked: list[str] = []
+    with Cache(tmp_path / "answers.sqlite") as cache:
+        kept = Kept(Scripted([]), cache, seed=0)
+        noted = kept.begin(0)
+        noting = Noting(Astray(), kept)
+        noting.rank([], [], None, Deadline.never())
+        noting.precompute([], Deadline.never())
+        assert noted.flaws == {"missing": 2, "foreign": 1}
+        assert (asked, noting.name) == (["precomputed"], "listwise")
+
+
+def test_a_command_line_without_anything_to_evaluate_says_so(tmp_path: Path) -> None:
+    for arguments, told in (
+        (["run"], "there is nothing to evaluate"),
+        (["run", "--data", FILMS, "--metrics", " , "], "no metric is named"),
+        (["run", "--data", FILMS, "--gate", "{rate: failed}"], "the flags: gate.1 holds rate"),
+        (["score", tmp_path], "there is no run"),
+    ):
+        assert told in str(palate_eval(*arguments).exception)
+
+
+def test_a_reference_can_be_what_cells_are_compared_with(tmp_path: Path) -> None:
+    ran = palate_eval("run", "--data", FILMS, "--versus", "rival", "--output", "out")
+    assert ran.exit_code == 0, ran.output
+    assert "to rival, p =" in ran.stderr
+    results, _ = results_of(RunFolder.open(tmp_path / "out"))
+    assert (results.comparisons[0].system, results.comparisons[0].against) == ("model", "rival")
+
+
+def test_a_task_over_the_catalogue_is_not_shown_the_candidates_of_another(tmp_path: Path) -> None:
+    seen: list[Case] = []
+
+    @contextmanager
+    def opener(_: Surroundings) -> Iterator[CellOpener]:
+        @contextmanager
+        def cell_opener(cell: Cell, dataset: DataSet) -> Iterator[OpenedCell]:
+            def tell(case: Case) -> Slate:
+                seen.append(case)
+                return FakeRanker().rank([], list(dataset.items.values()))
+
+            yield OpenedCell(tell, {})
+
+        yield cell_opener
+
+    app = commands_with(opener_of(FakeRanker()), opener)
+    ran = CliRunner().invoke(app, ["run", "--data", str(FILMS), "--task", "recommend", "--output", "out", "--json"])
+    assert ran.exit_code == 0, ran.output
+    assert {case.candidates for case in seen} == {()}
+    assert json.loads(ran.stdout)["cells"][0]["rates"]["foreign"]["value"] == 0
+    assert len(lines(tmp_path / "out")[0]["orders"]["model"]) == len(DataSet.open(FILMS).items)  # type: ignore[index]

@@ -16,7 +16,6 @@ from agent.sections import Strategy, Word
 from agent.settings import nearest
 from eval.chance import SEED
 from eval.metrics import DEFAULT, HEADLINE, named
-from eval.tasks.rationales import PER_CASE
 
 FILE = "eval.yaml"
 SCHEMA = "eval.schema.json"
@@ -128,7 +127,7 @@ class Evaluation(_Strict):
     @property
     def measured(self) -> tuple[str, ...]:
         """The metrics, the headline first: those that are named, or the usual ones of the task."""
-        return self.metrics or (PER_CASE if self.task == EXPLAIN else USUAL)
+        return self.metrics or (_of_rationales() if self.task == EXPLAIN else USUAL)
 
     @property
     def headline(self) -> str:
@@ -188,11 +187,10 @@ def check_metrics(names: Sequence[str], task: str) -> None:
     """Do nothing where the task has all these metrics. Raises ConfigError naming the first that it does not have."""
     if task != EXPLAIN and names:
         named(",".join(names))
+    known = _of_rationales() if task == EXPLAIN else ()
     for name in names if task == EXPLAIN else ():
-        if name not in PER_CASE:
-            raise ConfigError(
-                f"{EXPLAIN} has no metric {name!r}", nearest(name, PER_CASE, f"It has {', '.join(PER_CASE)}")
-            )
+        if name not in known:
+            raise ConfigError(f"{EXPLAIN} has no metric {name!r}", nearest(name, known, f"It has {', '.join(known)}"))
 
 
 def condition(text: str) -> dict[str, object]:
@@ -224,6 +222,13 @@ def _allow_single(key: dict[str, Any]) -> None:
     """A single value may stand in the place of a list of one."""
     lists = key.pop("anyOf", None) or [{part: key.pop(part) for part in ("type", "items", "minItems") if part in key}]
     key["anyOf"] = [*lists, *(one["items"] for one in lists if "items" in one)]
+
+
+def _of_rationales() -> tuple[str, ...]:
+    """The metrics of the task that gives rationales; what computes them takes a while to import."""
+    from eval.tasks.rationales import PER_CASE
+
+    return PER_CASE
 
 
 def _given(flags: Mapping[str, object] | None) -> dict[str, object]:

@@ -129,8 +129,8 @@ def _cells(plan: Evaluation) -> tuple[Cell, ...]:
 
 
 def _usual(dataset: DataSet) -> tuple[str, ...]:
-    def possible(name: str) -> bool:
+    def _possible(name: str) -> bool:
         too_large = name in LEARNING and len(dataset.items) > MAX_LEARNED_ITEMS
         return not too_large and (name not in NEEDS or find_spec(NEEDS[name]) is not None)
 
-    return tuple(name for name in usual(dataset) if possible(name))
+    return tuple(name for name in usual(dataset) if _possible(name))

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from eval.running.opening import Opens
     from eval.running.summary import Summary
 
-FolderArgument = Annotated[Path, typer.Argument(metavar="[DIR]", help="The folder to write to.")]
+FolderArgument = Annotated[Path, typer.Argument(metavar="DIR", help="The folder to write to.")]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run.")]
 OutputOption = Annotated[
     Path | None,

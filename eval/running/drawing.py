@@ -26,7 +26,8 @@ def draw_summary(summary: Summary, *, margin: float | None = None) -> None:
     shown = [name for name in USUAL if name in results.metrics] if summary.unnamed else results.metrics
     draw_results(results, [*_rates(summary), *_about(summary)], shown=shown, margin=margin)
     for name, told in summary.rationales.items():
-        out().print(facts([(f"{name}: {key}", f"{one.value:.3f}{interval_text(one)}") for key, one in told.items()]))
+        rows = [(key, one) for key, one in told.items() if key not in shown]
+        out().print(facts([(f"{name}: {key}", f"{one.value:.3f}{interval_text(one)}") for key, one in rows]))
 
 
 def calls_text(asked: int, kept: int) -> str:

@@ -65,12 +65,12 @@ class Sofar:
         wins, losses = sum(d > 0 for d in self.deltas), sum(d < 0 for d in self.deltas)
         return Difference(value, value - width, value + width, len(self.deltas), p, wins, losses)
 
-    def line(self, metric: str, versus: str) -> list[str]:
-        """The cell in words: how far, metric, difference, failures, 95th percentile, tokens."""
-        found, off = self.estimate, self.difference
+    def line(self, metric: str | None, versus: str) -> list[str]:
+        """The cell in words: how far, metric, difference, failures, 95th percentile, tokens, calls."""
+        found, off = (self.estimate, self.difference) if metric else (None, None)
         return [
             f"{len(self.values):,}/{self.n:,}",
-            f"{metric} {found.value:.3f}{interval_text(found)}" if found else metric,
+            f"{metric} {found.value:.3f}{interval_text(found)}" if found else "",
             f"{off.value:+.3f}{interval_text(off)} to {versus}, p = {off.p:.2g}" if off else "",
             f"{self.failed:,} failed",
             f"p95 {render.duration(percentile(self.times_ms, 0.95))}" if self.times_ms else "all kept",
@@ -110,6 +110,7 @@ class Progress:
     def begin(self, cell: Cell, n: int) -> None:
         """See `Watching.begin`."""
         self.cells.append(Sofar(cell, n))
+        self._wipe()  # opening a cell draws on the same terminal
         self._known = self._against(cell)
         self._meter = render.Meter(cell.name)
 
@@ -133,15 +134,13 @@ class Progress:
         if self._live:
             self._draw()
         else:
-            words = [word for word in cell.line(self._metric or "answers", self._versus) if word]
+            words = [word for word in cell.line(self._metric, self._versus) if word]
             render.told(f"{cell.cell.name}  {'  '.join(words)}")
 
     def close(self) -> None:
-        """Stop drawing, and leave what was drawn."""
+        """Stop drawing, and wipe what was drawn."""
         self._meter.close()
-        if self._drawn is not None:
-            self._drawn.stop()
-            self._drawn = None
+        self._wipe()
 
     def __enter__(self) -> Progress:
         return self
@@ -188,10 +187,15 @@ class Progress:
             self._drawn.start()
         self._drawn.update(self._table(), refresh=True)
 
+    def _wipe(self) -> None:
+        if self._drawn is not None:
+            self._drawn.stop()
+            self._drawn = None
+
     def _table(self) -> Table:
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
         for sofar in self.cells:
-            table.add_row(render.plain(sofar.cell.name), *sofar.line(self._metric or "answers", self._versus))
+            table.add_row(render.plain(sofar.cell.name), *sofar.line(self._metric, self._versus))
         return table
 
 

@@ -75,6 +75,10 @@ class Noting:
                 self._kept.noted.flaws[label] += count
         return ranking
 
+    def precompute(self, items: Sequence[Item], deadline: Deadline) -> None:
+        """See `Reranker.precompute`."""
+        self._reranker.precompute(items, deadline)
+
 
 class Models:
     """The one model that is open: cells that follow each other and name the same one share it."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 FILE = "eval.yaml"
 
 FileArgument = Annotated[
-    Path | None, typer.Argument(metavar="[FILE]", help=f"The evaluation; without --data ./{FILE}.", show_default=False)
+    Path | None, typer.Argument(metavar="FILE", help=f"The evaluation; without --data ./{FILE}.", show_default=False)
 ]
 DataOption = Annotated[
     list[Path] | None, typer.Option("--data", metavar="DIR", help="Folder with items.jsonl and cases.jsonl; several.")

@@ -19,6 +19,8 @@ from eval.running.provenance import text_of
 from eval.running.vectors import file_of, keep_vectors
 from eval.systems import System, references
 
+OPEN = ("recommend", "converse")  # the tasks over the whole catalogue
+
 Keep = Callable[[Cell, Answer], None]
 
 
@@ -44,10 +46,13 @@ class Job:
         return self.datasets[cell.data].n_run(self.limit) * self.repeat
 
     def cases(self, cell: Cell) -> Iterator[tuple[int, Case]]:
-        """Each case of the cell with the number of its repeat from 0, streamed; all cases, then all again."""
+        """Each case of the cell with the number of its repeat from 0, streamed; all cases, then all again.
+
+        Where the whole catalogue is asked about, candidates that a case gives for another task are left out.
+        """
         for repeat in range(self.repeat):
             for case in self.datasets[cell.data].cases(self.limit):
-                yield repeat, case
+                yield repeat, case.model_copy(update={"candidates": ()}) if cell.task in OPEN else case
 
 
 class Watching(Protocol):

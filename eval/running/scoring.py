@@ -19,7 +19,6 @@ from eval.running.standing import Standing, shelf_of_run
 from eval.runs import Run
 from eval.statistics import holm
 from eval.systems import Kind, System
-from eval.tasks.rationales import Judge, Reasons, per_case
 
 Hears = Callable[[Answer], None]
 
@@ -93,6 +92,8 @@ def _collected(folder: RunFolder, plan: Evaluation, metrics: Sequence[str], hear
 
 def _judging(cell: Cell) -> Judging:
     """The values of an answer's rationales. Raises ConfigError where the data set is gone."""
+    from eval.tasks.rationales import Judge, Reasons, per_case
+
     dataset = DataSet.open(cell.data, ())
     judge = Judge(dataset.items, cell.language)
     wishes = {case.case_id: case.wish for case in dataset.cases() if case.wish}

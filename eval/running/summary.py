@@ -15,7 +15,6 @@ from eval.running.answers import Answer
 from eval.running.folder import RunFolder
 from eval.running.scoring import Reckoned, plan_of, reckon
 from eval.statistics import Estimate, percentile, rate
-from eval.tasks.rationales import FORMULAS, Judge, Reasons, figures
 
 
 @dataclass
@@ -129,6 +128,8 @@ class Summary:
     def _method(self) -> dict[str, object]:
         results = self.found.results
         if self.plan.task == EXPLAIN:
+            from eval.tasks.rationales import FORMULAS
+
             told = {name: {"formula": formula, "library": "Palate"} for name, formula in FORMULAS.items()}
             return {**method(()), "metrics": told}
         return {**method(results.metrics), **({"beyond": beyond_method(results.shelf)} if results.shelf else {})}
@@ -155,6 +156,8 @@ class _Counting:
 
 
 def _figures(cell: Cell, answers: Sequence[Answer]) -> dict[str, Estimate]:
+    from eval.tasks.rationales import Judge, Reasons, figures
+
     dataset = DataSet.open(cell.data, ())
     wishes = {case.case_id: case.wish for case in dataset.cases() if case.wish}
     reasons = (Reasons.of(answer, wishes.get(answer.case_id)) for answer in answers)
