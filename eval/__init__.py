@@ -49,11 +49,13 @@ def run(
     PalateError.
     """
     from eval.evaluating import evaluate
+    from eval.finished import Finished
+    from eval.reporting.reading import Reading
 
     def _path(given: str | Path | None) -> Path | None:
         return None if given is None else Path(given)
 
-    return load(evaluate(_path(plan), _path(output), changes, config=_path(config)))
+    return Finished(Reading(evaluate(_path(plan), _path(output), changes, config=_path(config))))
 
 
 def diff(base: str | Path | Finished, new: str | Path | Finished | None = None) -> Compared:

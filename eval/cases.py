@@ -60,22 +60,21 @@ class Case(BaseModel):
 
     @property
     def leaked(self) -> Ids:
-        """The relevant items that the history already gives away, in their order; empty when all is well."""
-        return tuple(item_id for item_id in self.relevant if item_id in self.history)
+        """The relevant items that the case itself gives away, in their order: met before, or named in what was said."""
+        return tuple(item_id for item_id in self.relevant if item_id in self.history or item_id in self.mentioned)
 
 
 @dataclass(frozen=True)
 class DataSet:
     """A checked folder of items and cases. `sha256` is that of items.jsonl followed by cases.jsonl, byte for byte.
 
-    `leaked` names the cases whose history holds a relevant item; `references` the systems that have orders in it.
+    `references` names the systems that have orders in it.
     """
 
     folder: Path
     items: Mapping[str, Item]
     n_cases: int
     sha256: str
-    leaked: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
 
     @property
@@ -100,12 +99,23 @@ class DataSet:
         if not checked.n_cases:
             raise CatalogueError(f"{folder / CASES} holds no cases", "Write one JSON object a line")
         references = tuple(sorted(checked.references))
-        return cls(folder, items, checked.n_cases, digest.hexdigest(), tuple(checked.leaked), references)
+        return cls(folder, items, checked.n_cases, digest.hexdigest(), references)
 
     @cached_property
     def past(self) -> Past:
         """What people did before the cases; empty where the folder does not tell it. Raises CatalogueError."""
         return load_past(self.folder, tuple(self.items))
+
+    @cached_property
+    def leaked(self) -> tuple[str, ...]:
+        """The cases that can be answered by looking: `Case.leaked`, or an event of the person is about a relevant item.
+
+        Reads the past. Raises CatalogueError.
+        """
+        return tuple(case.case_id for case in self.cases() if case.leaked or self._done_with(case))
+
+    def _done_with(self, case: Case) -> bool:
+        return not self.past.touched(case.user_id).isdisjoint(case.relevant)
 
     def cases(self, limit: int | None = None) -> Iterator[Case]:
         """The cases in the file's order, streamed, at most `limit` of them.
@@ -132,7 +142,6 @@ class _Checked:
 
     n_cases: int = 0
     faults: list[Fault] = field(default_factory=list)
-    leaked: list[str] = field(default_factory=list)
     references: set[str] = field(default_factory=set)
 
     def take(self, found: Case | Fault) -> None:
@@ -142,8 +151,6 @@ class _Checked:
             return
         self.n_cases += 1
         self.references.update(found.reference)
-        if found.leaked:
-            self.leaked.append(found.case_id)
 
 
 def item_from(row: Mapping[str, object]) -> Item:

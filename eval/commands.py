@@ -131,7 +131,8 @@ def _open(folder: Path) -> DataSet:
     dataset = DataSet.open(folder)
     if dataset.leaked:
         cases = render.count(len(dataset.leaked), "case")
-        render.note(f"{cases} of {dataset.name} give the answer away in the history, such as {dataset.leaked[0]}")
+        told = "give the answer away in the history, in words or in events"
+        render.note(f"{cases} of {dataset.name} {told}, such as {dataset.leaked[0]}")
     return dataset
 
 

@@ -1,4 +1,4 @@
-"""An evaluation run from Python: from a plan to the folder of its run, scored, as `palate eval run` does it."""
+"""An evaluation run from Python: from a plan to its run in a folder, scored, as `palate eval run` does it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def evaluate(
     *,
     config: Path | None = None,
     opens: Opens = open_cells,
-) -> Path:
-    """The folder of the run, finished and scored. `changes` are keys of the plan, which go before its file.
+) -> Summary:
+    """The run, finished and scored. `changes` are keys of the plan, which go before its file.
 
     Without an output it lies beside the plan's file, or is a new folder among the temporary files where there is no
     file. A run of the same that is there already is gone on with. `config` is the settings file. Raises what
@@ -32,5 +32,6 @@ def evaluate(
         output = Path(tempfile.mkdtemp(prefix="palate-run-"))
     with folder_for(asked, output) as folder:
         carry_out(asked, folder, opens)
-        folder.write_summary(Summary.of(folder).as_json())
-    return folder.path
+        summary = Summary.of(folder)
+        folder.write_summary(summary.as_json())
+    return summary

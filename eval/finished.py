@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from eval.frames import frame
 from eval.reporting.diffing import Diff
-from eval.reporting.gating import Gate, gate_of_run
+from eval.reporting.gating import Gate, gate_of_reading
 from eval.reporting.markup import Markup, element, joined
 from eval.reporting.reading import Reading
 from eval.results import Results, interval_text, verdict
@@ -69,9 +69,9 @@ class Finished:
     def gate(self, conditions: Sequence[Mapping[str, object]] | None = None, cell: str | None = None) -> Gate:
         """The run judged by these conditions, or by those of its plan, on all cells or on one.
 
-        Raises ConfigError for a condition that is none, or a cell that is not there.
+        Raises ConfigError for a condition that is none, a cell that is not there, and where there is no condition.
         """
-        return gate_of_run(self.path, conditions, cell)
+        return gate_of_reading(self.reading, conditions, cell)
 
     def to_pandas(self) -> DataFrame:
         """A row for each system and metric: value, the bounds of its interval, and n. Raises ConfigError."""

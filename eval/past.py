@@ -62,6 +62,10 @@ class Past:
         acts = self.acts
         return frozenset(self.items[acts.item[n]] for n in self.places(user_id) if acts.kind[n] in _SEEN)
 
+    def touched(self, user_id: str) -> frozenset[str]:
+        """The items that any event of one person is about, a mere click or skip too."""
+        return frozenset(self.items[self.acts.item[n]] for n in self.places(user_id))
+
     def events(self) -> Iterator[Event]:
         """All events, person by person and oldest first."""
         return (self._event(int(n)) for n in self._by_user[0])

@@ -43,7 +43,13 @@ def pytest_runtest_call(item: pytest.Item) -> None:
     """Fail a marked test with the sentence of the gate, before its own assertions, where it is not passed."""
     if item.get_closest_marker(MARKER) is None:
         return
-    gate = _finished(item).gate()
+    from agent.errors import PalateError
+
+    finished = _finished(item)
+    try:
+        gate = finished.gate()
+    except PalateError as error:
+        pytest.fail(f"{finished.path}: {error}", pytrace=False)
     if gate.exit_code:
         pytest.fail(gate.sentence, pytrace=False)
 
@@ -61,10 +67,12 @@ def _finished(item: pytest.Item) -> Finished:
 
 def _read(path: Path, changes: dict[str, Any]) -> Finished | str:
     """The run of a folder or a plan, or why there is none."""
-    from agent.errors import PalateError
+    from agent.errors import ConfigError, PalateError
     from eval import load, run
 
     try:
+        if changes and path.is_dir():
+            raise ConfigError(f"a stored run cannot be changed: {', '.join(changes)}", "Name the plan's file")
         return load(path) if path.is_dir() else run(path, **changes)
     except PalateError as error:
         return f"{path}: {error}"

@@ -148,17 +148,22 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def rate(count: int, n: int) -> Estimate:
+def rate(count: int, n: int, people: int | None = None) -> Estimate:
     """The share `count / n` with its 95 % bounds by Wilson's score (Wilson 1927), which hold for rare things too.
 
-    Raises ValueError when there are no cases, or the count is not within 0 and n.
+    Where so many `people` stand behind the n, the bounds are those of people, and `n` of the estimate counts them: what
+    one person gave several times is no more certain than what they gave once. Raises ValueError when there are no
+    cases, or the count is not within 0 and n, or the people are not within 1 and n.
     """
     if not 0 <= count <= n or not n:
         raise ValueError(f"a rate is a count out of at least one, got {count} of {n}")
-    share, weight = count / n, 1 + Z * Z / n
-    middle = (share + Z * Z / (2 * n)) / weight
-    reach = Z / weight * math.sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
-    return Estimate(share, 0.0 if not count else middle - reach, 1.0 if count == n else middle + reach, n)
+    m = n if people is None else people
+    if not 1 <= m <= n:
+        raise ValueError(f"{n} cases are those of 1 to {n} people, got {m}")
+    share, weight = count / n, 1 + Z * Z / m
+    middle = (share + Z * Z / (2 * m)) / weight
+    reach = Z / weight * math.sqrt(share * (1 - share) / m + Z * Z / (4 * m * m))
+    return Estimate(share, 0.0 if not count else middle - reach, 1.0 if count == n else middle + reach, m)
 
 
 def mean(values: Iterable[float | None]) -> float | None:

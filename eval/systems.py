@@ -17,6 +17,9 @@ from eval.chance import SEED, best_first, drawn
 Order = tuple[str, ...]
 Kind = Literal["floor", "baseline", "part", "whole", "ceiling", "reference"]
 
+PLACES = 100
+"""How deep an order of a whole catalogue goes; nothing below this place is scored."""
+
 RANDOM, RECALL_ONLY, LIKELIHOOD_ONLY = "random", "recall-only", "likelihood-only"
 WITHOUT_MODEL, MODEL, ORACLE = "without-model", "model", "oracle"
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 from agent.errors import ConfigError
+from eval.files import write_text
 
 HEADING = (
     "# The blend's weights, written by `palate eval fit`. Signals are z-scored within a slate, weighted, added.\n"
@@ -35,23 +35,7 @@ def writable(path: Path) -> Path:
 
 def write_weights(path: Path, tables: Mapping[str, Mapping[str, object]]) -> None:
     """Write the tables to the file, whole or not at all. Raises ConfigError when it cannot be written."""
-    write_whole(path, as_toml(tables))
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text to the file, whole or not at all. Raises ConfigError when it cannot be written."""
-    try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror or error}", "Give --output another place") from error
+    write_text(path, [as_toml(tables)])
 
 
 def _table(path: tuple[str, ...], table: Mapping[str, object]) -> str:

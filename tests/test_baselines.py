@@ -106,6 +106,17 @@ def test_chance_and_ceiling(tmp_path: Path) -> None:
     assert order_of(dataset, "oracle", "recommend", asked) == ("i1",)
 
 
+def test_the_ceiling_leaves_out_what_no_answer_may_hold(tmp_path: Path) -> None:
+    dataset = folder_of(tmp_path, n=6, histories={"u": [1]})
+    asked = case("u", relevant=["i1", "i2"], history=["i2"], candidates=["i1", "i2", "i3"])
+    assert order_of(dataset, "oracle", "recommend", asked) == ("i2",)
+    assert order_of(dataset, "oracle", "rank", asked) == ("i1", "i2", "i3")
+    said = case("new", relevant=["i1", "i2", "i4"], history=["i2"], mentioned=["i4"])
+    assert order_of(dataset, "oracle", "recommend", said) == ("i1", "i4")
+    assert order_of(dataset, "oracle", "converse", said) == ("i1",)
+    assert order_of(dataset, "oracle", "converse", case("new", mentioned=["i1"])) == ()
+
+
 def test_names_are_checked_and_the_usual_ones_fit_the_data(tmp_path: Path) -> None:
     dataset = folder_of(tmp_path, n=3, histories={})
     with pytest.raises(ConfigError, match="there is no baseline 'nonsense'"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import shutil
@@ -165,6 +166,19 @@ def test_a_relevant_item_in_the_history_is_reported(folder: Path) -> None:
     dataset = DataSet.open(folder)
     assert dataset.leaked == ("x",)
     assert [case.leaked for case in dataset.cases()][-1] == ("f2",)
+
+
+def test_what_was_named_before_and_what_events_tell_are_leaks_too(folder: Path) -> None:
+    append(
+        folder / "cases.jsonl",
+        a_case(case_id="said", mentioned=["f2"]),
+        a_case(case_id="clicked", user_id="w"),
+        a_case(case_id="sound", user_id="v"),
+    )
+    with gzip.open(folder / "events.jsonl.gz", "wt") as file:
+        for user_id, item_id in (("w", "f2"), ("v", "f1"), ("u", "f9")):
+            file.write(json.dumps({"user_id": user_id, "item_id": item_id, "kind": "skip", "at": 1}) + "\n")
+    assert DataSet.open(folder).leaked == ("said", "clicked")
 
 
 def test_a_file_that_spoils_after_the_check_is_noticed(folder: Path) -> None:

@@ -20,6 +20,7 @@ from eval.evaluating import evaluate
 from eval.finished import Compared, Finished
 from eval.frames import frame
 from eval.plan.cells import Cell
+from eval.reporting.reading import Reading
 from eval.running.opening import CellOpener, OpenedCell, Surroundings
 from tests.support.fake_ranker import FILMS, MODEL, FakeRanker
 from tests.support.stored_run import data_set, failing, stored_run
@@ -120,6 +121,18 @@ def test_a_run_is_judged_by_its_plan_or_by_other_conditions(tmp_path: Path, data
     assert "0.99" in failed.sentence
 
 
+def test_a_run_is_scored_again_only_for_metrics_that_it_was_not_read_with(tmp_path: Path, data: Path) -> None:
+    finished = load(stored_run(tmp_path / "r", data, NEW, gate=[{"metric": "ndcg@10", "at_least": 0.5}]))
+    (finished.path / "answers.jsonl").unlink()
+    assert finished.gate().exit_code == 0
+    with pytest.raises(ConfigError, match="no answers"):
+        finished.gate([{"metric": "rr", "at_least": 0.1}])
+    with pytest.raises(ConfigError, match="no cell 'v9'"):
+        finished.gate(cell="v9")
+    with pytest.raises(ConfigError, match="nothing to judge"):
+        finished.gate([])
+
+
 # Running
 
 
@@ -142,20 +155,21 @@ def fake(around: Surroundings) -> Iterator[CellOpener]:
 def test_a_plan_is_run_and_gone_on_with(tmp_path: Path) -> None:
     plan = tmp_path / "eval.yaml"
     plan.write_text(f"data: {FILMS}\nbaselines: [random]\nmetrics: [ndcg@10, mrr]\n", encoding="utf-8")
-    path = evaluate(plan, tmp_path / "run", {"limit": 4}, opens=fake)
-    finished = load(path)
+    scored = evaluate(plan, tmp_path / "run", {"limit": 4}, opens=fake)
+    path, finished = scored.folder.path, Finished(Reading(scored))
+    assert load(path).results.comparisons == finished.results.comparisons
     assert finished.results.metrics == ("ndcg@10", "mrr")
     assert len(finished.cases_to_pandas().case_id.unique()) == 4
     before = (path / "answers.jsonl").read_bytes()
-    assert evaluate(plan, tmp_path / "run", {"limit": 4}, opens=fake) == path
+    assert evaluate(plan, tmp_path / "run", {"limit": 4}, opens=fake).folder.path == path
     assert (path / "answers.jsonl").read_bytes() == before
     assert (path / "summary.json").is_file()
     beside = evaluate(plan, None, {"limit": 1}, opens=fake)
-    assert beside.parent == tmp_path / "runs"
+    assert beside.folder.path.parent == tmp_path / "runs"
 
 
 def test_without_a_place_a_run_lies_among_temporary_files() -> None:
-    path = evaluate(None, None, {"data": str(FILMS), "limit": 2, "baselines": ["random"]}, opens=fake)
+    path = evaluate(None, None, {"data": str(FILMS), "limit": 2, "baselines": ["random"]}, opens=fake).folder.path
     assert path.name.startswith("palate-run-")
     assert load(path).results.headline == "ndcg@10"
     shutil.rmtree(path)
@@ -248,6 +262,35 @@ def test_a_marked_test_fails_with_the_sentence_of_the_gate(
     assert "the marker takes one path: @pytest.mark.palate_eval(path, **changes)" in text
     assert "uses the fixture palate_eval without the marker" in text
     assert "never reached" not in text.replace('raise SystemError("never reached")', "")
+
+
+def test_a_mark_that_judges_nothing_fails(tmp_path: Path, data: Path, pytester: pytest.Pytester) -> None:
+    stored_run(pytester.path / "ungated", data, NEW)
+    stored_run(pytester.path / "good", data, NEW, gate=[{"metric": "ndcg@10", "at_least": 0.5}])
+    stored_run(pytester.path / "alone", data, NEW, gate=[{"metric": "rr", "versus": "v1", "not_worse_than": 0.1}])
+    pytester.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.palate_eval("ungated")
+        def test_ungated():
+            pass
+
+        @pytest.mark.palate_eval("good", limit=3)
+        def test_changed():
+            pass
+
+        @pytest.mark.palate_eval("alone")
+        def test_alone():
+            pass
+        """
+    )
+    result = pytester.runpytest_inprocess(*PLUGIN)
+    result.assert_outcomes(failed=3)
+    text = result.stdout.str()
+    assert "ungated: there is nothing to judge" in text
+    assert "a stored run cannot be changed: limit" in text
+    assert "no cell is judged: v1 is the cell itself" in text
 
 
 def test_the_marker_is_listed(pytester: pytest.Pytester) -> None:

@@ -12,8 +12,9 @@ from agent.errors import ConfigError
 from eval.commands import app
 from eval.reporting.gating import Gate, Judgement, Outcome, gate_of, gate_of_run, told
 from eval.reporting.junit import junit
-from eval.reporting.tally import latency
 from eval.running.answers import Answer
+from eval.running.folder import RunFolder
+from eval.running.tally import Tally, latency
 from eval.statistics import rate
 from tests.support.stored_run import data_set, failing, stored_run
 
@@ -80,7 +81,7 @@ def test_a_rate_is_judged_by_its_upper_bound(tmp_path: Path, data: Path) -> None
     assert (failed.outcome, failed.value, failed.high) == ("too few", 2 / 80, rate(2, 80).high)
     assert only(gate_of_run(run, [{"rate": "failed", "at_most": 0.01}])).outcome == "failed"
     assert only(gate_of_run(run, [{"rate": "failed", "at_most": 0.2}])).outcome == "passed"
-    assert "2 of 80 answers failed" in failed.sentence
+    assert "failed for 2 of 80 people" in failed.sentence
 
 
 def test_flaws_of_replies_are_counted_once_an_answer(tmp_path: Path, data: Path) -> None:
@@ -100,6 +101,84 @@ def test_a_latency_is_judged_by_the_upper_bound_of_its_percentile(tmp_path: Path
     assert only(gate_of_run(few, [{"latency_p95_s": 0.01}])).outcome == "failed", "no case was that quick"
     kept = stored_run(tmp_path / "kept", data, {"model": 0.5}, edit=lambda answer: replace(answer, ms=0.0))
     assert only(gate_of_run(kept, [{"latency_p95_s": 4}])).outcome == "too few"
+
+
+def test_a_run_that_is_not_finished_passes_nothing(tmp_path: Path, data: Path) -> None:
+    conditions = [{"metric": "ndcg@10", "at_least": 0.1}, {"rate": "failed", "at_most": 0.9}]
+    run = stored_run(tmp_path / "run", data, {"v1": 1.0, "v2": 1.0}, gate=conditions)
+    assert gate_of_run(run).exit_code == 0
+    answers = run / "answers.jsonl"
+    lines = answers.read_text(encoding="utf-8").splitlines(keepends=True)
+    answers.write_text("".join(lines[:120]), encoding="utf-8")
+    for cell in (None, "v1"):
+        gate = gate_of_run(run, cell=cell)
+        assert gate.exit_code == 3
+        assert {judgement.outcome for judgement in gate.judgements} == {"too few"}
+        assert "the run is not finished, 40 answers still to come" in gate.sentence
+
+
+def test_a_few_people_pass_no_metric(tmp_path: Path, data: Path) -> None:
+    conditions = [{"metric": "ndcg@10", "at_least": 0.1}, {**BETTER, "not_worse_than": 1.0}]
+    for cases, outcome in ((2, "too few"), (9, "too few"), (10, "passed")):
+        run = stored_run(tmp_path / str(cases), data, {"model": 1.0}, cases=cases)
+        gate = gate_of_run(run, conditions)
+        assert [judgement.outcome for judgement in gate.judgements] == [outcome] * 2, gate.sentence
+    one_person = stored_run(tmp_path / "one", data, {"model": 1.0}, edit=lambda answer: replace(answer, user_id="u"))
+    assert "a metric needs 10 people and has 1" in gate_of_run(one_person, conditions).sentence
+
+
+def test_people_who_are_all_alike_are_no_certainty(tmp_path: Path, data: Path) -> None:
+    run = stored_run(tmp_path / "run", data, {"v1": 1.0, "v2": 1.0})
+    bound = 1 - (rate(0, 80).high or 0)
+    for least, outcome in ((0.99, "too few"), (0.95, "passed")):
+        found = only(gate_of_run(run, [{"metric": "ndcg@10", "at_least": least}], "v2"))
+        assert (found.outcome, found.high) == (outcome, 1.0)
+        assert found.low == pytest.approx(bound)
+    for margin, outcome in ((0.01, "too few"), (0.05, "passed")):
+        found = only(gate_of_run(run, [{"metric": "ndcg@10", "versus": "v1", "not_worse_than": margin}], "v2"))
+        assert found.outcome == outcome, found.sentence
+        assert found.low == pytest.approx(bound - 1)
+    bad = run_with(tmp_path / "bad", data, edit=failing(*(f"c{k}" for k in range(80))))
+    below = only(gate_of_run(bad, [{"metric": "ndcg@10", "at_least": 0.5}]))
+    assert (below.outcome, below.low) == ("failed", 0.0)
+    worse = only(gate_of_run(bad, [{**BETTER, "versus": "oracle"}]))
+    assert (worse.outcome, worse.low) == ("failed", -1.0)
+
+
+def test_a_baseline_with_fewer_answers_is_not_good_enough_to_pass_against(tmp_path: Path, data: Path) -> None:
+    """The cell fails where recall has no order either: both score 0 there, and the difference hides it."""
+
+    def edit(answer: Answer) -> Answer:
+        alike = replace(answer, orders={**answer.orders, "model": answer.orders["recall-only"]})
+        return failing(*(f"c{k}" for k in range(10)))(alike)
+
+    run = run_with(tmp_path, data, edit=edit)
+    found = only(gate_of_run(run, [{**BETTER, "versus": "recall-only", "not_worse_than": 0.2}]))
+    assert found.outcome == "too few"
+    assert "recall-only has no order for 10 cases" in found.sentence
+    whole = run_with(tmp_path / "whole", data)
+    assert only(gate_of_run(whole, [{**BETTER, "versus": "recall-only"}])).outcome == "passed"
+
+
+def test_a_condition_that_no_cell_is_judged_by_is_undecided(tmp_path: Path, data: Path) -> None:
+    gate = gate_of_run(run_with(tmp_path, data, {**BETTER, "versus": "model"}))
+    assert (gate.exit_code, only(gate).cell) == (3, "model")
+    assert "no cell is judged: model is the cell itself" in gate.sentence
+    with pytest.raises(ConfigError, match="nothing to judge"):
+        gate_of_run(run_with(tmp_path / "none", data))
+
+
+def test_people_count_once_and_only_whole_answers_are_timed(tmp_path: Path, data: Path) -> None:
+    (answer,) = RunFolder.open(stored_run(tmp_path / "run", data, {"model": 1.0}, cases=1)).answers()
+    tally = Tally("model")
+    for repeat in range(10):
+        for user in ("a", "b"):
+            failed = "no answer" if (repeat, user) == (3, "b") else None
+            kept = {"asked": 1, "kept": int(repeat == 5)}
+            tally.take(replace(answer, repeat=repeat, user_id=user, failed=failed, calls=kept))
+    assert tally.rate("failed") == rate(1, 2)
+    assert (tally.n, tally.flawed["failed"], tally.n_people(), tally.n_people("failed")) == (20, 1, 2, 1)
+    assert len(tally.times_ms) == 20 - 1 - 2
 
 
 def test_the_bounds_of_a_percentile_are_order_statistics() -> None:
@@ -189,6 +268,8 @@ def test_the_command_exits_with_what_came_of_it(tmp_path: Path, data: Path) -> N
     assert (failed.exit_code, found["exit_code"], found["outcome"]) == (1, 1, "failed")
     assert set(found["conditions"][0]) == {"cell", "condition", "outcome", "sentence", "value", "low", "high", "n"}
     config.write_text(f"data: {data}\n")
-    assert "no conditions" in palate_eval("gate", good, "--config", config).stdout
+    none = palate_eval("gate", good, "--config", config)
+    assert isinstance(none.exception, ConfigError)
+    assert "the plan has no gate" in str(none.exception)
     missing = palate_eval("gate", tmp_path / "nowhere")
     assert isinstance(missing.exception, ConfigError)

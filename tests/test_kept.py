@@ -14,7 +14,7 @@ from agent.deadline import Deadline
 from agent.errors import ModelTimeout, ModelUnavailable
 from agent.llm.base import Completion, Sampling
 from agent.llm.scripted import Scripted
-from eval.running.kept import ASKED, FILE, KEPT, Kept
+from eval.running.kept import ASKED, FILE, KEPT, UNAVAILABLE, Kept
 from eval.running.replies import is_refusal
 from eval.running.trace import cut
 
@@ -62,9 +62,11 @@ def test_every_method_answers_the_second_time_without_the_model(cache: Cache) ->
 
 
 def test_what_an_answer_depends_on_is_in_its_key(cache: Cache) -> None:
-    def asked(*, seed: int = 1, repeat: int = 0, prefix: str = "p", fingerprint: str = "f", **how: object) -> int:
+    def asked(
+        *, seed: int = 1, repeat: int = 0, prefix: str = "p", fingerprint: str = "f", run_as: str = "", **how: object
+    ) -> int:
         inner = Scripted(lambda *_: "r", scores=lambda *_: -1.0, fingerprint=fingerprint)
-        kept = Kept(inner, cache, seed=seed)
+        kept = Kept(inner, cache, seed=seed, run_as=run_as)
         kept.begin(repeat)
         kept.complete(prefix, ["s"], NEVER, **{"max_tokens": 5, **how})  # type: ignore[arg-type]
         return len(inner.calls)
@@ -76,6 +78,7 @@ def test_what_an_answer_depends_on_is_in_its_key(cache: Cache) -> None:
         {"repeat": 1},
         {"prefix": "q"},
         {"fingerprint": "g"},
+        {"run_as": "another precision"},
         {"max_tokens": 6},
         {"stop": ["."]},
         {"schema": {"type": "object"}},
@@ -84,6 +87,19 @@ def test_what_an_answer_depends_on_is_in_its_key(cache: Cache) -> None:
     ):
         assert asked(**other) == 1, other  # type: ignore[arg-type]
         assert asked(**other) == 0, other  # type: ignore[arg-type]
+
+
+def test_what_is_drawn_is_drawn_anew_in_each_repeat_and_with_each_seed(cache: Cache) -> None:
+    seeds = set()
+    for seed, repeat, temperature in [(1, 0, 0.5), (1, 1, 0.5), (2, 0, 0.5), (1, 0, 0.0), (1, 1, 0.0)]:
+        inner = Scripted(lambda *_: "r", fingerprint="f")
+        kept = Kept(inner, cache, seed=seed, fresh=True)
+        kept.begin(repeat)
+        kept.complete("p", ["s"], NEVER, max_tokens=5, sampling=Sampling(temperature=temperature, seed=3))
+        drawn = inner.calls[0].sampling
+        seeds.add(drawn.seed)
+    assert len(seeds) == 4  # three drawn apart; at temperature 0 the seed that was given
+    assert 3 in seeds
 
 
 def test_failures_are_not_kept(cache: Cache) -> None:
@@ -190,3 +206,14 @@ def test_no_refusals(text: str) -> None:
 def test_cut_says_how_much_is_gone() -> None:
     assert cut("abc", 3) == "abc"
     assert cut("abcd" * 500, 4) == "abcd [1,996 more characters]"
+
+
+def test_a_model_that_is_down_is_noted(cache: Cache) -> None:
+    def down(*_: str) -> str:
+        raise ModelUnavailable("down")
+
+    kept = Kept(Scripted(down), cache, seed=0)
+    noted = kept.begin(0)
+    with pytest.raises(ModelUnavailable):
+        kept.complete("a", ["b"], NEVER, max_tokens=3)
+    assert noted.flaws == {UNAVAILABLE: 1}

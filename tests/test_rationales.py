@@ -1,6 +1,7 @@
 """The measures of rationales, on sentences short enough to work them by hand."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -19,6 +20,7 @@ from eval.tasks.rationales import (
     UNIQUE,
     UNSUPPORTED_TITLES,
     Judge,
+    Rationales,
     Reasons,
     coverage,
     figures,
@@ -121,6 +123,21 @@ def test_all_figures_of_a_run() -> None:
     assert found[UNIQUE].low is None
 
 
+def test_cases_asked_several_times_count_once_each_with_the_mean_of_their_answers() -> None:
+    told = [reasons(TRUE), reasons(FALSE), reasons(TRUE, case="d"), reasons(TRUE, case="d"), reasons(case="e")]
+    found = figures(JUDGE, [*told, reasons(TRUE, case="e")])
+    assert found[GROUNDING].value == pytest.approx(((1 + 1 / 2) / 2 + 1 + (0 + 1) / 2) / 3)
+    assert (found[GROUNDING].n, found[CLAIMS].n) == (3, 3)
+    assert per_case(JUDGE, told[:2])[GROUNDED] == {"c": 1 / 2}
+    once = figures(JUDGE, [reasons(TRUE), reasons(FALSE, case="d")])
+    twice = figures(JUDGE, [reasons(TRUE), reasons(FALSE, case="d")] * 2)
+    assert {name: one.value for name, one in twice.items()} == {name: one.value for name, one in once.items()}
+
+
+def test_the_same_answer_is_judged_once() -> None:
+    assert JUDGE.judged(reasons(TRUE)) is JUDGE.judged(reasons(TRUE))
+
+
 def test_a_run_without_a_sentence_has_only_zeros() -> None:
     found = figures(JUDGE, [reasons()])
     assert set(found) == set(PER_CASE)
@@ -130,4 +147,9 @@ def test_a_run_without_a_sentence_has_only_zeros() -> None:
 def test_reasons_are_read_off_an_answer() -> None:
     rows = ({"item_id": "f4", "sentence": TRUE, "evidence": [], "source": "composed"},)
     answer = Answer("model", "c", "u", 0, ("f4",), ("f3",), 0, {}, 1.0, {}, {}, None, (), {}, rows)
+    told = Rationales(JUDGE, {"c": "a wish"})
+    assert told.figures() == {}
+    assert told.take(answer)[GROUNDED] == 1
+    told.take(replace(answer, repeat=1, rationales=()))
+    assert (told.figures()[GROUNDED].value, told.figures()[GROUNDED].n) == (1 / 2, 1)
     assert Reasons.of(answer, "a wish") == Reasons("c", "u", ("f3",), (("f4", TRUE),), "a wish")

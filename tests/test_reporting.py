@@ -3,6 +3,8 @@ from __future__ import annotations
 import csv
 import json
 import re
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Mapping
@@ -16,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from agent.errors import ConfigError, NotFound
 from eval.commands import app
-from eval.reporting import charts
+from eval.reporting import charts, tabular
 from eval.reporting.diffing import diff, pairs_of
 from eval.reporting.losses import MOST, worst, worst_of
 from eval.reporting.markup import Markup, element, escaped, joined
@@ -25,10 +27,10 @@ from eval.reporting.reading import Reading
 from eval.reporting.report import Report, report_of
 from eval.reporting.showing import show
 from eval.reporting.slices import COLD, HISTORY, PEOPLE, POPULARITY, slices
-from eval.reporting.tally import Tally, tallies, tenth
 from eval.reporting.writing import write_report, write_reports
 from eval.running.answers import Answer
 from eval.running.folder import RunFolder
+from eval.running.tally import Tally, tallies, tenth
 from tests.support.stored_run import PROMPT, data_set, failing, stored_run
 
 HOSTILE = "</pre><script>alert('1')</script><img src=x onerror=alert(2)>\x1b[31m\u202e"
@@ -220,6 +222,22 @@ def test_a_diff_pairs_shared_cases_and_says_how_many_are_not(bare: Path, tmp_pat
     assert "the data sets" not in " ".join(found.notes)
 
 
+def test_a_case_that_is_asked_otherwise_is_not_compared(bare: Path, tmp_path: Path) -> None:
+    def edit(answer: Answer) -> Answer:
+        if answer.case_id == "c3":
+            return replace(answer, history=(*answer.history, "i0"))
+        if answer.case_id not in ("c4", "c5"):
+            return answer
+        orders = {name: (*order, "i99") for name, order in answer.orders.items()}
+        failed = {**orders, "model": ()} if answer.case_id == "c5" else orders
+        return replace(answer, orders=failed)
+
+    base = Reading.of(stored_run(tmp_path / "base", bare, {"v1": 0.4}, edit=failing("c7")))
+    new = Reading.of(stored_run(tmp_path / "new", bare, {"v1": 0.4}, edit=edit))
+    (cell,) = diff(base, new).cells
+    assert (cell.n, cell.changed) == (57, 3), "what failed has no order to tell candidates by, and stays"
+
+
 def test_the_cells_of_one_run_are_compared_with_its_first(reading: Reading) -> None:
     assert pairs_of(reading, reading) == [("v1", "v2")]
     (cell,) = diff(reading, reading).cells
@@ -305,7 +323,7 @@ def test_the_page_is_whole_offline_and_says_what_was_found(report: Report) -> No
     assert "prefers-color-scheme: dark" in text
     assert report.sentences[0] in found.text
     for heading in (
-        "Gate passed",
+        "Gate undecided",
         "Every system",
         "Difference to recall-only: ndcg@10",
         "Quality against time",
@@ -397,6 +415,44 @@ def test_cells_over_several_data_sets_are_compared_within_their_own(tmp_path: Pa
         assert {row["case_id"].partition("/")[0] for row in csv.DictReader(lines)} == {"films", "books"}
 
 
+def test_items_of_equal_ids_are_those_of_their_own_data_set(tmp_path: Path) -> None:
+    films, books = (data_set(tmp_path / name, 30) for name in ("films", "books"))
+    for file, old, new in (("items.jsonl", "Item <", "Book <"), ("items.jsonl", '"popularity"', '"pages"')):
+        (books / file).write_text((books / file).read_text().replace(old, new))
+    for folders in ([films, books], [books, films]):
+        run = stored_run(tmp_path / f"of {folders[0].name}", folders, {"v1": 0.2})
+        titles = {one.answer.cell: one.relevant[0].title for one in show(RunFolder.open(run), "c1")}
+        assert titles["films v1"].startswith("Item <")
+        assert titles["books v1"].startswith("Book <")
+        reading = Reading.of(run)
+        assert reading.title("films v1", "i3") == "Item <3> & Co (1953)"
+        assert reading.title("books v1", "i3") == "Book <3> & Co (1953)"
+        kinds = {c: {one.kind for one in slices(reading, c, reading.baseline(c) or "")} for c in titles}
+        assert kinds == {"films v1": {HISTORY, POPULARITY, PEOPLE}, "books v1": {HISTORY, PEOPLE}}
+
+
+def test_one_pair_has_one_p_everywhere(report: Report, tmp_path: Path) -> None:
+    judged = {(one.system, one.against): one for one in report.reading.results.comparisons}
+    (shown,) = report.against.values()
+    assert {("v1", "recall-only"), ("v2", "recall-only")} <= set(judged)
+    for pair in shown:
+        known = judged.get((pair.system, pair.against))
+        assert pair.p_holm == (known.p_holm if known else {})
+    (file,) = write_reports([report], tmp_path / "run.json")
+    (found,) = json.loads(file.read_text(encoding="utf-8"))["runs"]
+    told = {row["system"]: row["metrics"]["ndcg@10"]["p_holm"] for row in found["against"]}
+    assert told["oracle"] is None
+    assert told["v2"] == judged["v2", "recall-only"].p_holm["ndcg@10"]
+    drawn = Page(page([report])).text
+    assert f"p corrected for the {judged['v2', 'recall-only'].family} comparisons of the run" in drawn
+
+
+def test_what_scores_runs_does_not_need_what_reports_them() -> None:
+    code = "import eval.running.summary, eval.running.drawing, sys; print([m for m in sys.modules if 'reporting' in m])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
 def test_a_cell_without_answers_is_left_out(bare: Path, tmp_path: Path) -> None:
     gate = [{"metric": "ndcg@10", "versus": "random", "not_worse_than": 0.02}]
     run = stored_run(tmp_path / "run", bare, {"v1": 1.0, "v2": 1.0}, gate=gate)
@@ -423,7 +479,11 @@ def test_the_json_report_has_the_documented_shape(report: Report, tmp_path: Path
     ]
     assert set(found["latency_ms"]["v1"]) == {"p50", "p95"}
     assert {row["cell"] for row in found["losses"]} == {"v1", "v2"}
-    assert found["gate"]["outcome"] == "passed"
+    assert found["gate"]["outcome"] == "too few", "v1, which failed twice, is what v2 is compared with"
+
+
+def test_a_name_that_a_spreadsheet_would_run_is_text_in_csv() -> None:
+    assert tabular.csv_line(["=1+1", "-u0", "c1", -0.5]) == "'=1+1,'-u0,c1,-0.5\n"
 
 
 def test_csv_has_a_row_a_system_and_case(report: Report, reading: Reading, tmp_path: Path) -> None:

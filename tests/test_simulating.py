@@ -38,6 +38,7 @@ from eval.simulating.leaks import Secret, kinds_of
 from eval.simulating.play import play, popular_order
 from eval.simulating.report import PALATE, POPULARITY, RANDOM, Found, report
 from eval.simulating.seeker import Seeker
+from eval.statistics import rate
 from tests.support.fake_ranker import FILMS
 
 TALK = Talk(turns=3, k=2, language="en", seed=7)
@@ -300,6 +301,17 @@ def test_success_turns_and_comparisons_by_hand() -> None:
     assert blind.by_turn[-1].value == 0.25
     assert done.comparisons[0].metrics["success"].value == 0.5
     assert done.comparisons[0].metrics["success"].wins == 2
+
+
+def test_success_is_as_sure_as_there_are_people() -> None:
+    found = Found()
+    for n in range(8):
+        dialogue = converse(quest("d"), Shelf(), SHELF, TALK)
+        changed = {**vars(dialogue), "case_id": f"c{n}", "user_id": f"u{n % 2}", "found_at": 1 if n else None}
+        found.take(type(dialogue)(**changed), {})
+    (row,) = report(found, TALK).rows
+    assert (row.by_turn[0].value, row.by_turn[0].n) == (7 / 8, 2)
+    assert row.by_turn[0].low == pytest.approx(rate(7, 8, people=2).low)
 
 
 def test_popularity_comes_from_the_data_set() -> None:

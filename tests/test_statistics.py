@@ -156,6 +156,16 @@ def test_a_rate_of_nothing_is_refused(count: int, n: int) -> None:
         rate(count, n)
 
 
+def test_a_rate_is_as_sure_as_there_are_people() -> None:
+    found, once = rate(10, 40, people=4), rate(1, 4)
+    assert (found.value, found.low, found.high, found.n) == pytest.approx((0.25, once.low, once.high, 4))
+    assert rate(0, 400, people=40).high == rate(0, 40).high
+    assert rate(40, 40, people=4).high == 1.0
+    for people in (0, 41):
+        with pytest.raises(ValueError, match="1 to 40 people"):
+            rate(10, 40, people)
+
+
 def test_cases_of_their_own_are_no_clusters() -> None:
     values, own = np.random.default_rng(4).uniform(size=30).tolist(), [f"u{n}" for n in range(30)]
     base = [0.5] * 30

@@ -5,13 +5,14 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from agent.commands.options import Options
 from agent.deadline import Deadline
-from agent.errors import ConfigError
+from agent.errors import ConfigError, ModelUnavailable
 from agent.llm.scripted import Scripted
 from agent.parts import Parts
 from agent.rerank.base import Ranking
@@ -39,6 +40,10 @@ class ByTitle:
 
     def __init__(self) -> None:
         self.asked: list[tuple[list[str], list[str], str | None]] = []
+        self.met: list[str] = []
+
+    def precompute(self, items: Sequence[Item], deadline: Deadline) -> None:
+        self.met += [item.item_id for item in items]
 
     def rank(
         self, history: Sequence[Item], candidates: Sequence[Item], wish: str | None, deadline: Deadline
@@ -102,6 +107,28 @@ def test_rank_orders_the_candidates(tmp_path: Path, opening: Opening, reranker: 
     assert reranker.asked[0][0] == ["f3"]
     assert reranker.asked[0][2] == "robots"
     assert slate_order(case, slate)[0] == "f4"
+
+
+def test_rank_reads_the_items_of_the_cases_to_come_together(
+    tmp_path: Path, opening: Opening, reranker: ByTitle
+) -> None:
+    cases = [{"history": ["f3"], "candidates": ids} for ids in (["f1", "f4"], ["f4", "f12"], ["f2", "f4"])]
+    dataset = films(tmp_path, *cases)
+    with task_named("rank").open(dataset, replace(opening, limit=2)):
+        assert reranker.met == ["f1", "f4", "f12"]
+        assert reranker.asked == []
+
+
+def test_a_model_that_cannot_read_items_ahead_is_asked_case_by_case(tmp_path: Path, opening: Opening) -> None:
+    class Unable(ByTitle):
+        def precompute(self, items: Sequence[Item], deadline: Deadline) -> None:
+            raise ModelUnavailable("the model is down")
+
+    told: list[str] = []
+    dataset = films(tmp_path, {"history": ["f3"], "candidates": ["f1", "f4"]})
+    _, slates = answered(dataset, "rank", replace(opening, reranker=Unable(), told=told.append))
+    assert len(slates[0]) == 2
+    assert told == ["items are read case by case: the model is down"]
 
 
 def test_recommend_knows_the_events_and_shows_nothing_met(tmp_path: Path, opening: Opening, reranker: ByTitle) -> None:

@@ -45,6 +45,9 @@ class Listwise:
         self._window = window
         self._stride = stride
 
+    def precompute(self, items: Sequence[Item], deadline: Deadline) -> None:
+        """Nothing: what a reply says is about one person. See `Reranker.precompute`."""
+
     def rank(
         self, history: Sequence[Item], candidates: Sequence[Item], wish: str | None, deadline: Deadline
     ) -> Ranking:

@@ -54,7 +54,7 @@ def _system(name: str, of: Interactions, dataset: DataSet, task: str, seed: int)
     if name == RANDOM:
         return System(name, "floor", f"the {what} shuffled, seed {seed}", by_chance(of, task, seed))
     if name == ORACLE:
-        return System(name, "ceiling", f"relevant {'candidates' if task == 'rank' else 'items'} first", ideal(task))
+        return System(name, "ceiling", f"relevant {'candidates' if task == 'rank' else 'items'} first", ideal(of, task))
     if name == RECALL_ONLY:
         return None
     learned = _popularity(of, dataset) if name == POPULARITY else _learned(name, of, seed)

@@ -10,13 +10,12 @@ import numpy as np
 
 from eval.baselines.interactions import Interactions, Scores
 from eval.chance import SEED, best_first, drawn
+from eval.systems import PLACES
 
 if TYPE_CHECKING:
     from agent.types import Slate
     from eval.cases import Case
     from eval.systems import Order
-
-PLACES = 100
 
 Ordering = Callable[["Case", "Slate | None"], "Order"]
 Scorer = Callable[[Sequence[int]], Scores]
@@ -57,10 +56,18 @@ def by_chance(of: Interactions, task: str, seed: int) -> Ordering:
     return candidates if task == "rank" else catalogue
 
 
-def ideal(task: str) -> Ordering:
-    """Relevant items first: the ceiling of every metric."""
+def ideal(of: Interactions, task: str) -> Ordering:
+    """Relevant items first: the ceiling of every metric, without those that an answer to the case never holds.
+
+    `recommend` leaves out what the events of the person tell (without any, the history), `converse` what was named.
+    """
 
     def candidates(case: Case, _: Slate | None) -> Order:
         return tuple(sorted(case.candidates, key=lambda item_id: item_id not in case.relevant))
 
-    return candidates if task == "rank" else lambda case, _: case.relevant
+    def catalogue(case: Case, _: Slate | None) -> Order:
+        known = task == "recommend" and len(of.past.places(case.user_id))
+        never = of.past.met(case.user_id) if known else {*case.history, *(case.mentioned if task == "converse" else ())}
+        return tuple(item_id for item_id in case.relevant if item_id not in never)
+
+    return candidates if task == "rank" else catalogue

@@ -5,8 +5,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
-import secrets
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from typing import IO
 
 from agent.errors import CatalogueError, ConfigError
 from agent.types import Item
+from eval import files
 
 BUILT = "built.json"
 
@@ -46,15 +45,12 @@ def whole(output: Path) -> Iterator[Path]:
     """
     if output.exists():
         raise ConfigError(f"{output} is there already", "Give --output a folder that is not there yet")
-    part = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
     try:
-        part.mkdir(parents=True)
-        yield part
-        part.rename(output)
+        with files.whole(output) as part:
+            part.mkdir(parents=True)
+            yield part
     except OSError as error:
         raise ConfigError(f"cannot write {output}: {error.strerror or error}", "Give another --output") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def write_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> int:

@@ -121,12 +121,12 @@ def _note_troubles(degraded: list[tuple[str, int]], failures: list[str]) -> None
 
 
 def _write(done: Report, output: Path | None) -> None:
-    from eval.weights import write_whole
+    from eval.files import write_text
 
     if output is None:
         return
     if done.is_new:
-        write_whole(output, done.text)
+        write_text(output, [done.text])
         render.note(f"the new prompt is written to {output}")
     else:
         render.note(f"nothing is written to {output}: the prompt stays as it was")

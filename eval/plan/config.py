@@ -105,7 +105,9 @@ class Evaluation(_Strict):
     )
     language: Literal["en", "zh"] | None = Field(default=None, description="of the prompts; none: that of the settings")
     noun: Word | None = Field(default=None, description="what prompts call the items; none: that of the settings")
-    repeat: int = Field(default=1, ge=1, le=1_000, description="how often each case is asked, with other seeds")
+    repeat: int = Field(
+        default=1, ge=1, le=1_000, description="how often each case is asked; what is drawn, with another seed"
+    )
     seed: int = Field(default=SEED, ge=0, description="the seed of all that is drawn by lot")
     metrics: Annotated[tuple[Word, ...], Field(min_length=1), *Several] | None = Field(
         default=None, description="the first one is the headline, on which verdicts are given; none: the usual ones"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import secrets
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import prompts
 from agent.errors import ConfigError
+from eval.files import whole
 from eval.plan.config import FILE, SCHEMA, schema
 from eval.plan.toy import write_toy
 
@@ -95,10 +94,6 @@ def _write(path: Path, text: str) -> None:
 
 def _write_data(folder: Path) -> None:
     """The data set, whole or not at all."""
-    part = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.part")
-    part.mkdir(parents=True)
-    try:
+    with whole(folder) as part:
+        part.mkdir(parents=True)
         write_toy(part)
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from agent.commands.render import count
@@ -13,8 +13,8 @@ from eval.reporting.parts import box, figure, named, percentage, soft, table, to
 from eval.reporting.reading import Reading
 from eval.reporting.report import Report
 from eval.reporting.slices import Slice
-from eval.reporting.tally import MEANINGS, RATES, SLOTS, Tally
 from eval.running.answers import Answer
+from eval.running.tally import MEANINGS, RATES, SLOTS, Tally
 from eval.running.trace import cut
 from eval.systems import LIKELIHOOD_ONLY, MODEL, RECALL_ONLY, WITHOUT_MODEL
 
@@ -82,7 +82,9 @@ def failures_section(report: Report) -> Markup:
             element("h3", "Failures"),
             table(["what went wrong", *tallies], rows),
             element("ul", reasons) if reasons else None,
-            soft("Shares of all answers with at least one, with Wilson's 95 % bounds."),
+            soft(
+                "Answers with at least one, and the share of people who have such an answer, with Wilson's 95 % bounds."
+            ),
         ]
     )
 
@@ -118,7 +120,7 @@ def _loss(reading: Reading, loss: Loss, answer: Answer | None) -> Markup:
 
 
 def _case(reading: Reading, answer: Answer) -> Markup:
-    titles = {key: ", ".join(map(reading.title, ids)) for key, ids in _lists(answer).items()}
+    titles = {k: ", ".join(reading.title(answer.cell, i) for i in ids) for k, ids in _lists(answer).items()}
     facts: list[tuple[str, Child]] = [("person", answer.user_id), *titles.items()]
     if answer.failed:
         facts.append(("failed", answer.failed))
@@ -140,19 +142,19 @@ def _orders(reading: Reading, answer: Answer) -> Markup:
     if not names:
         return Markup()
     orders = [answer.orders[name] for name in names]
-    relevant = frozenset(answer.relevant)
     rows: list[tuple[Child, ...]] = [
-        (place + 1, *(_item(reading, order, place, relevant) for order in orders))
+        (place + 1, *(_item(reading, answer, order, place) for order in orders))
         for place in range(min(PLACES, max(map(len, orders))))
     ]
     rows.append(("relevant at", *(", ".join(_places(order, answer.relevant)) for order in orders)))
     return table(["place", *names], rows, kind="words")
 
 
-def _item(reading: Reading, order: tuple[str, ...], place: int, relevant: Collection[str]) -> Child:
+def _item(reading: Reading, answer: Answer, order: tuple[str, ...], place: int) -> Child:
     if place >= len(order):
         return None
-    return element("span", reading.title(order[place]), class_="hit" if order[place] in relevant else None)
+    title = reading.title(answer.cell, order[place])
+    return element("span", title, class_="hit" if order[place] in answer.relevant else None)
 
 
 def _places(order: tuple[str, ...], relevant: tuple[str, ...]) -> Iterator[str]:

@@ -106,7 +106,10 @@ def gate(
     junit: JunitOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Judge a run by the conditions of its plan, each on an interval: exit 0 passed, 1 failed, 3 too few cases."""
+    """Judge a run by the conditions of its plan, each on an interval: exit 0 passed, 1 failed, 3 too few.
+
+    No metric passes below 10 people, nothing before the run is finished; without conditions the exit code is 2.
+    """
     from eval.reporting import drawing
     from eval.reporting.junit import junit as junit_of
     from eval.reporting.writing import write_lines

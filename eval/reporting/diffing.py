@@ -33,8 +33,8 @@ class CellDiff:
     """A cell of the new run against one of the base, over their `n` shared cases.
 
     `p_holm` is corrected for all metrics and cells of the diff. `only_base` and `only_new` count the cases that one of
-    them lacks, `changed` those that ask for something else now; none of these is compared. `wins` and `losses` run
-    from the largest change down, ties by case id.
+    them lacks, `changed` those whose relevant items, history or candidates are others now; none of these is compared.
+    `wins` and `losses` run from the largest change down, ties by case id.
     """
 
     base: str
@@ -146,9 +146,10 @@ def _cell_diff(base: Reading, new: Reading, pair: tuple[str, str], metrics: Sequ
     one, other = _values(base, pair[0]), _values(new, pair[1])
     ours, theirs = one[metrics[0]], other[metrics[0]]
     both = [case for case in ours if case in theirs]
-    shared = [case for case in both if set(base.run.relevant[case]) == set(new.run.relevant[case])]
+    shared = [case for case in both if _asks_the_same(base, new, pair, case)]
     if not shared:
-        raise ConfigError(f"{base.name} and {new.name} share no case", "Compare runs of the same data set")
+        others = f": {count(len(both), 'case')} ask for something else now" if both else ""
+        raise ConfigError(f"{base.name} and {new.name} share no case{others}", "Compare runs of the same data set")
     clusters = [new.run.users.get(case, case) for case in shared]
     values = {name: ([other[name][c] for c in shared], [one[name][c] for c in shared]) for name in metrics}
     headline = base.headline if base.headline in metrics else metrics[0]
@@ -166,6 +167,15 @@ def _cell_diff(base: Reading, new: Reading, pair: tuple[str, str], metrics: Sequ
         losses=_sorted([change for change in changes if change.by < 0]),
         prompts=prompt_diffs(base, new, pair),
     )
+
+
+def _asks_the_same(base: Reading, new: Reading, pair: tuple[str, str], case: str) -> bool:
+    """Whether the case has the same relevant items, the same history and, as far as known, the same candidates."""
+    one, other = base.run, new.run
+    if set(one.relevant[case]) != set(other.relevant[case]) or one.histories[case] != other.histories[case]:
+        return False
+    ours, theirs = base.candidates(pair[0], case), new.candidates(pair[1], case)
+    return not ours or not theirs or ours == theirs
 
 
 def prompt_diffs(base: Reading, new: Reading, pair: tuple[str, str]) -> dict[str, str]:
@@ -203,8 +213,14 @@ def _sorted(changes: Sequence[Change]) -> tuple[Change, ...]:
 
 def _notes(base: Reading, new: Reading) -> list[str]:
     """What else differs between the runs: the data sets, the model, versions."""
-    found = []
-    for key, words in (("datasets", "data sets"), ("model", "models"), ("versions", "versions"), ("seed", "seeds")):
+    found = ["the data sets of the runs differ"] if _hashes(base) != _hashes(new) else []
+    for key, words in (("model", "models"), ("versions", "versions"), ("seed", "seeds")):
         if base.about.get(key) != new.about.get(key):
             found.append(f"the {words} of the runs differ")
     return found
+
+
+def _hashes(reading: Reading) -> dict[str, object]:
+    told = reading.about.get("datasets")
+    rows = told.items() if isinstance(told, Mapping) else ()
+    return {str(name): row.get("sha256") for name, row in rows if isinstance(row, Mapping)}

@@ -73,8 +73,6 @@ def draw_shown(shown: Sequence[Shown]) -> None:
 
 
 def _outcome(gate: Gate) -> str:
-    if not gate.judgements:
-        return "has no conditions"
     met = f"passed: {count(len(gate.judgements), 'condition')} met"
     return {"passed": met, "failed": "failed", "too few": "cannot be decided: too few cases"}[gate.outcome]
 

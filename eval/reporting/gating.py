@@ -2,33 +2,36 @@
 
     {metric, at_least}                  the lower bound of the metric's interval is no less
     {metric, versus, not_worse_than}    the interval of the paired difference lies above minus the margin
-    {rate, at_most}                     the upper Wilson bound of the rate is no more
+    {rate, at_most}                     the upper Wilson bound of the share of people is no more
     {latency_p95_s}                     the upper bound of the 95th percentile is no more (order statistics)
 
-A condition that is not met may be one that so few cases cannot meet: then it says so, and neither passes nor fails.
+A condition that is not met may be one that so few cases cannot meet: then it says so, and neither passes nor fails. So
+it is for metrics below 10 people, for all of a run that is not finished, and for a condition that no cell has.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from agent.commands.render import count
 from agent.errors import ConfigError
-from eval.comparisons import not_worse
+from eval.comparisons import Comparison
+from eval.reporting.bounds import is_flat, widened
 from eval.reporting.reading import Reading
-from eval.reporting.tally import RATES, latency
 from eval.results import interval_text, not_worse_sentence
 from eval.running.folder import RunFolder
 from eval.running.scoring import plan_of
-from eval.statistics import Estimate, rate
+from eval.running.tally import RATES, latency
+from eval.statistics import Difference, Estimate, rate
 
 Outcome = Literal["passed", "failed", "too few"]
 Condition = Mapping[str, object]
 
 PASSED, FAILED, TOO_FEW = 0, 1, 3
+LEAST_PEOPLE = 10  # below so many, a metric's interval says too little of people at large
 EXPLAINED = "a condition is {metric, at_least}, {metric, versus, not_worse_than}, {rate, at_most} or {latency_p95_s}"
 
 
@@ -48,7 +51,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Gate:
-    """All conditions on all cells of a run. No condition: nothing is judged, and the gate passes."""
+    """All conditions on all cells of a run; none where the plan has no gate."""
 
     run: str
     judgements: tuple[Judgement, ...]
@@ -103,11 +106,19 @@ def metrics_of(conditions: Sequence[Condition]) -> tuple[str, ...]:
 def gate_of_run(run: Path, conditions: Sequence[Condition] | None = None, cell: str | None = None) -> Gate:
     """The run in the folder judged by these conditions, or by those of its plan, on all its cells or this one.
 
-    Raises ConfigError when there is no such run, cell, metric, rate or system.
+    Raises ConfigError when there is no such run, cell, metric, rate or system, and where there is no condition.
     """
     plan = plan_of(RunFolder.open(run))
-    wanted = gate_of(plan.as_plan()) if conditions is None else list(conditions)
-    reading = Reading.of(run, metrics_of(wanted) or plan.measured[:1])
+    wanted = _conditions(run, plan.as_plan(), conditions)
+    return gate_of_reading(Reading.of(run, metrics_of(wanted) or plan.measured[:1]), wanted, cell)
+
+
+def gate_of_reading(reading: Reading, conditions: Sequence[Condition] | None = None, cell: str | None = None) -> Gate:
+    """The same for a run that is read already; it is scored again only for metrics that it was not read with."""
+    wanted = _conditions(reading.folder.path, reading.summary.plan.as_plan(), conditions)
+    metrics = metrics_of(wanted)
+    if not set(metrics) <= set(reading.results.metrics):
+        reading = Reading.of(reading.folder.path, metrics)
     cells = [one.name for one in reading.folder.cells()]
     if cell is not None and cell not in cells:
         raise ConfigError(f"the run has no cell {cell!r}", f"Its cells: {', '.join(cells)}")
@@ -117,11 +128,14 @@ def gate_of_run(run: Path, conditions: Sequence[Condition] | None = None, cell: 
 def judge(reading: Reading, conditions: Sequence[Condition], cells: Sequence[str]) -> Gate:
     """Every condition judged on each of the cells, in that order.
 
-    A cell is compared neither with itself nor with a system over other cases. Raises ConfigError for a condition that
-    is none, or one that names a system that the run does not have.
+    A cell is compared neither with itself nor with a system over other cases; a condition that no cell is left for is
+    undecided, and so are all of a run that is not finished. Raises ConfigError for a condition that is none, or one
+    that names a system that the run does not have.
     """
-    judged = [_judged(condition, reading, cell) for condition in conditions for cell in cells]
-    return Gate(reading.name, tuple(one for one in judged if one is not None))
+    judged = [one for condition in conditions for one in _on_cells(condition, reading, cells)]
+    if missing := reading.summary.found.missing:
+        judged = [_undecided(one, missing) for one in judged]
+    return Gate(reading.name, tuple(judged))
 
 
 def told(condition: Condition) -> str:
@@ -136,6 +150,27 @@ def told(condition: Condition) -> str:
         case {"latency_p95_s": most}:
             return f"p95 latency at most {_number(most):g} s"
     raise ConfigError(f"{dict(condition)} is no condition of a gate", EXPLAINED)
+
+
+def _conditions(run: Path, plan: Mapping[str, object], conditions: Sequence[Condition] | None) -> list[Condition]:
+    wanted = gate_of(plan) if conditions is None else list(conditions)
+    if not wanted:
+        raise ConfigError(f"there is nothing to judge {run} by: the plan has no gate", f"Give conditions: {EXPLAINED}")
+    return wanted
+
+
+def _on_cells(condition: Condition, reading: Reading, cells: Sequence[str]) -> list[Judgement]:
+    """The condition on each cell that it can be judged on; undecided where there is none."""
+    found = [one for cell in cells if (one := _judged(condition, reading, cell)) is not None]
+    if found:
+        return found
+    why = f"no cell is judged: {condition.get('versus')} is the cell itself, or was asked other cases"
+    return [Judgement(", ".join(cells), told(condition), "too few", why, None, None, None, 0)]
+
+
+def _undecided(judgement: Judgement, missing: int) -> Judgement:
+    why = f"the run is not finished, {count(missing, 'answer')} still to come"
+    return replace(judgement, outcome="too few", sentence=f"{why}; so far {judgement.sentence}")
 
 
 def _judged(condition: Condition, reading: Reading, cell: str) -> Judgement | None:
@@ -158,25 +193,49 @@ def _against(words: str, condition: Condition, reading: Reading, cell: str) -> J
         _must_be_known(versus, reading)
         return None
     comparison = reading.against([cell], baseline, metric)[0]
-    found, detectable = comparison.metrics[metric], comparison.detectable[metric]
-    outcome: Outcome = "passed" if not_worse(comparison, margin, metric) else "failed"
-    sentence = not_worse_sentence(comparison, margin, metric)
-    if found.low is None or found.high is None:
-        outcome = "too few"
-    elif outcome == "failed" and found.high >= -margin and detectable is not None and detectable > margin > 0:
-        outcome = "too few"
-        sentence += f", and {count(found.n, 'case')} show no difference below {detectable:.3f}"
+    people = reading.n_people(cell)
+    found = widened(comparison.metrics[metric], people)
+    sentence = not_worse_sentence(replace(comparison, metrics={metric: found}), margin, metric)
+    outcome: Outcome = "passed" if found.low is not None and found.low > -margin else "failed"
+    why = _too_few(comparison, metric, margin, found) if outcome == "failed" else _half(reading, baseline)
+    if few := _few_people(people) or why:
+        outcome, sentence = "too few", f"{sentence}, and {few}"
     return Judgement(cell, words, outcome, sentence, found.value, found.low, found.high, found.n)
+
+
+def _too_few(comparison: Comparison, metric: str, margin: float, found: Difference) -> str | None:
+    """Why so few cases could not have shown a difference within the margin; None where they could."""
+    if is_flat(comparison.metrics[metric]):
+        return "so few who do not differ show no more" if found.value >= -margin else None
+    detectable = comparison.detectable[metric]
+    if found.high is None or found.high < -margin or detectable is None or not detectable > margin > 0:
+        return None
+    return f"{count(found.n, 'case')} show no difference below {detectable:.3f}"
+
+
+def _half(reading: Reading, baseline: str) -> str | None:
+    """That the baseline scores 0 on cases which it gave nothing for: being no worse than that shows nothing."""
+    lacking = reading.unanswered(baseline)
+    return f"{baseline} has no order for {count(lacking, 'case')}" if lacking else None
+
+
+def _few_people(people: int) -> str | None:
+    return f"a metric needs {LEAST_PEOPLE} people and has {people}" if people < LEAST_PEOPLE else None
 
 
 def _level(words: str, condition: Condition, reading: Reading, cell: str) -> Judgement:
     metric, least = str(condition["metric"]), _number(condition["at_least"])
-    found = next(r for r in reading.results.results if r.system.name == cell).metrics[metric]
+    plain = next(r for r in reading.results.results if r.system.name == cell).metrics[metric]
+    people = reading.n_people(cell)
+    found = widened(plain, people)
     figures = f"{metric} {found.value:.3f}{interval_text(found)}, n = {found.n}"
-    if found.low is None:
-        return _judgement(cell, words, "too few", f"{cell}: one case or one user gives no interval: {figures}", found)
-    if found.low >= least:
+    if few := _few_people(people):
+        return _judgement(cell, words, "too few", f"{cell}: {few}: {figures}", found)
+    if found.low is not None and found.low >= least:
         return _judgement(cell, words, "passed", f"{cell} reaches {least:g}: {figures}", found)
+    if is_flat(plain) and found.value >= least:
+        few = f"{cell}: so few who are all alike do not show {least:g}: {figures}"
+        return _judgement(cell, words, "too few", few, found)
     word = "is below" if found.high is not None and found.high < least else "is not shown to reach"
     return _judgement(cell, words, "failed", f"{cell} {word} {least:g}: {figures}", found)
 
@@ -187,11 +246,12 @@ def _rate(words: str, condition: Condition, reading: Reading, cell: str) -> Judg
         raise ConfigError(f"there is no rate {name!r}", f"Rates: {', '.join(RATES)}")
     tally = reading.tallies[cell]
     found = tally.rate(name)
-    figures = f"{tally.flawed[name]:,} of {count(tally.n, 'answer')} {name}, at most {100 * (found.high or 0):.2g} %"
+    people = tally.n_people()
+    figures = f"{name} for {tally.n_people(name):,} of {people:,} people, at most {100 * (found.high or 0):.2g} %"
     if (found.high or 0) <= most:
         return _judgement(cell, words, "passed", f"{cell}: {figures}", found)
-    if found.value <= most and (rate(0, tally.n).high or 0) > most:
-        few = f"{cell}: {figures}; even none of {tally.n:,} would not show {100 * most:g} %"
+    if found.value <= most and (rate(0, people).high or 0) > most:
+        few = f"{cell}: {figures}; even none of {people:,} would not show {100 * most:g} %"
         return _judgement(cell, words, "too few", few, found)
     return _judgement(cell, words, "failed", f"{cell}: {figures}, above {100 * most:g} %", found)
 

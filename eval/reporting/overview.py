@@ -86,8 +86,10 @@ def forest_section(report: Report) -> Markup:
 
 def _forest(headline: str, baseline: str, pairs: Sequence[Comparison]) -> Markup:
     n = pairs[0].metrics[headline].n
+    family = max(pair.family for pair in pairs)
+    judged = f"p corrected for the {count(family, 'comparison')} of the run (Holm), and none where the run makes none"
     about = (
-        f"Paired over {count(n, 'case')}; 95 % intervals; p corrected for {count(len(pairs), 'comparison')} (Holm)."
+        f"Paired over {count(n, 'case')}; 95 % intervals; {judged if family else 'the run compares none of them'}."
         f" Green is shown to be better, red worse; the dashed line is {baseline}."
     )
     bars = forest([_bar(pair, headline) for pair in pairs])
@@ -95,9 +97,10 @@ def _forest(headline: str, baseline: str, pairs: Sequence[Comparison]) -> Markup
 
 
 def _bar(pair: Comparison, headline: str) -> Bar:
-    found, p = pair.metrics[headline], pair.p_holm[headline]
-    text = f"{found.value:+.3f}{interval_text(found)} p {p:.2g}"
-    return Bar(pair.system, found.value, found.low, found.high, text, tone_of(found, p))
+    found, p = pair.metrics[headline], pair.p_holm.get(headline)
+    text = f"{found.value:+.3f}{interval_text(found)}{'' if p is None else f' p {p:.2g}'}"
+    tone = "open" if p is None else tone_of(found, p)
+    return Bar(pair.system, found.value, found.low, found.high, text, tone)
 
 
 def rationales_section(report: Report) -> Markup:

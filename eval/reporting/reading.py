@@ -10,19 +10,25 @@ from pathlib import Path
 
 from agent.errors import PalateError
 from agent.types import Item
+from eval.beyond import Shelf
 from eval.cases import Case, DataSet
 from eval.comparisons import Comparison, compare
 from eval.plan.cells import Cell, data_names
-from eval.reporting.tally import Tally
+from eval.plan.config import EXPLAIN
 from eval.results import Results
 from eval.running.folder import RunFolder
+from eval.running.standing import shelf_of_run
 from eval.running.summary import Summary
+from eval.running.tally import Tally
 from eval.runs import Run
+from eval.systems import RECALL_ONLY
+
+RANK = "rank"
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The items of a run's data sets by id; none of those whose data set is no longer there."""
+    """The items of a run's data sets; none of those whose data set is no longer there."""
 
     datasets: Mapping[Path, DataSet]
 
@@ -35,20 +41,20 @@ class Catalogue:
                 found[path] = DataSet.open(path, ())
         return cls(found)
 
-    @cached_property
-    def items(self) -> Mapping[str, Item]:
-        """The items of all data sets together; of equal ids the last one."""
-        return {item_id: item for dataset in self.datasets.values() for item_id, item in dataset.items.items()}
+    def items(self, data: Path) -> Mapping[str, Item]:
+        """The items of that data set by id; none where it is no longer there."""
+        return self.datasets[data].items if data in self.datasets else {}
 
     def case(self, data: Path, case_id: str) -> Case | None:
         """The case of that data set, None where it is no longer there."""
         cases = self.datasets[data].cases() if data in self.datasets else ()
         return next((case for case in cases if case.case_id == case_id), None)
 
-    def title(self, item_id: str) -> str:
-        """What a person would call the item; its id where it is not known."""
-        item = self.items.get(item_id)
-        return item.name if item else item_id
+
+def title_of(items: Mapping[str, Item], item_id: str) -> str:
+    """What a person would call the item; its id where it is none of these."""
+    item = items.get(item_id)
+    return item.name if item else item_id
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,23 @@ class Reading:
         """Every system over the same cases, in the order of the results, the cell too."""
         return [r.system.name for r in self.results.results if self._alike(r.system.name, cell)]
 
+    def n_people(self, cell: str) -> int:
+        """How many people the cases of a system are of."""
+        return len({self.run.users.get(case, case) for case in self.results.per_case[cell][self.headline]})
+
+    def unanswered(self, system: str) -> int:
+        """How many cases the system gave nothing for."""
+        found = next(result for result in self.results.results if result.system.name == system)
+        return len(self.results.per_case[system][self.headline]) - found.answered
+
+    def candidates(self, cell: str, case: str) -> frozenset[str]:
+        """What a case of the task rank gave to be ordered; empty where nothing ordered it, and for other tasks."""
+        if self.summary.plan.task != RANK:
+            return frozenset()
+        order = self.run.orders[cell].get(case)
+        recall = self.system(RECALL_ONLY, cell)
+        return frozenset(order or (self.run.orders[recall].get(case) if recall else None) or ())
+
     def against(self, systems: Sequence[str], baseline: str, metric: str | None = None) -> tuple[Comparison, ...]:
         """The systems against one over the same cases, on one metric (the headline), as one family."""
         measured = metric or self.headline
@@ -153,6 +176,20 @@ class Reading:
         """The items that the run is about."""
         return Catalogue.of(self.folder)
 
-    def title(self, item_id: str) -> str:
-        """What a person would call the item; its id where its data set is no longer there."""
-        return self.catalogue.title(item_id)
+    def title(self, cell: str, item_id: str) -> str:
+        """What a person would call the item of a cell's data set; its id where that is no longer there."""
+        data = next(one.data for one in self.folder.cells() if one.name == cell)
+        return title_of(self.catalogue.items(data), item_id)
+
+    def shelf(self, cell: str) -> Shelf | None:
+        """The catalogue that a cell's orders are over; None where it is gone, and for tasks without orders."""
+        return self._shelves[self._data[cell]]
+
+    @cached_property
+    def _shelves(self) -> Mapping[str, Shelf | None]:
+        """Those of the data sets by name; that of a single one was opened when the run was scored."""
+        cells = {self._data[cell.name]: cell for cell in self.folder.cells()}
+        if len(cells) == 1 or self.summary.plan.task == EXPLAIN:
+            return dict.fromkeys(cells, self.results.shelf)
+        found = {name: shelf_of_run(self.folder, name, cell) for name, cell in cells.items()}
+        return {name: None if isinstance(shelf, str) else shelf for name, shelf in found.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from eval.comparisons import Comparison
@@ -11,10 +11,10 @@ from eval.reporting.gating import Gate, gate_of, judge, metrics_of
 from eval.reporting.losses import Loss, answers_to, worst_of
 from eval.reporting.reading import Reading
 from eval.reporting.slices import Slice, slices
-from eval.reporting.tally import Tally, latency
 from eval.results import verdict
 from eval.running.folder import RunFolder
 from eval.running.scoring import plan_of
+from eval.running.tally import Tally, latency
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 class Report:
     """A run with all that is worked out for its report.
 
-    `against` holds, for each baseline, every system over the same cases against it on the headline metric, as one
-    family; `slices` are by cell; `answers` are those to the worst losses, by cell and case.
+    `against` holds, for each baseline, every system over the same cases against it on the headline metric. Those that
+    the run compares are of its family; the others are shown and not judged, so that they have no `p_holm`. `slices` are
+    by cell; `answers` are those to the worst losses, by cell and case.
     """
 
     reading: Reading
@@ -40,10 +41,9 @@ class Report:
     @property
     def pairs(self) -> tuple[Comparison, ...]:
         """What verdicts are given on: each cell against its baseline, then against the first cell."""
-        own = [pair for pairs in self.against.values() for pair in pairs]
         cells = [cell.name for cell in self.reading.cells]
         wanted = [(cell, self.reading.baseline(cell)) for cell in cells] + [(cell, cells[0]) for cell in cells[1:]]
-        found = {(pair.system, pair.against): pair for pair in (*own, *self.reading.results.comparisons)}
+        found = {(pair.system, pair.against): pair for pair in self.reading.results.comparisons}
         return tuple(found[key] for key in dict.fromkeys(wanted) if key in found)
 
     @property
@@ -78,7 +78,7 @@ def as_json(report: Report) -> dict[str, object]:
         **reading.summary.as_json(),
         "sentences": list(report.sentences),
         "gate": report.gate.as_json(),
-        "against": [pair.as_row(reading.headline) for pairs in report.against.values() for pair in pairs],
+        "against": [_against_row(pair, reading.headline) for pairs in report.against.values() for pair in pairs],
         "reasons": {name: reasons_row(tally) for name, tally in reading.tallies.items()},
         "latency_ms": {name: latency_row(tally) for name, tally in reading.tallies.items()},
         "slices": {cell: [asdict(one) for one in found] for cell, found in report.slices.items()},
@@ -98,4 +98,15 @@ def latency_row(tally: Tally) -> dict[str, object]:
 
 
 def _against(reading: Reading, baseline: str) -> tuple[Comparison, ...]:
-    return reading.against([name for name in reading.peers(baseline) if name != baseline], baseline)
+    """Every system against the baseline: as the run compares the two, else without a p that is corrected."""
+    judged = {(one.system, one.against): one for one in reading.results.comparisons}
+    names = [name for name in reading.peers(baseline) if name != baseline]
+    shown = reading.against(names, baseline)
+    return tuple(judged.get((one.system, one.against)) or replace(one, p_holm={}, family=0) for one in shown)
+
+
+def _against_row(pair: Comparison, headline: str) -> dict[str, object]:
+    """The comparison on the headline metric; its `p_holm` is null where the run does not judge it."""
+    p, detectable = pair.p_holm.get(headline), pair.detectable[headline]
+    told = {**asdict(pair.metrics[headline]), "p_holm": p, "detectable": detectable}
+    return {"system": pair.system, "against": pair.against, "metrics": {headline: told}}

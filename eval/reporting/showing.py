@@ -8,8 +8,9 @@ from difflib import get_close_matches
 
 from agent.errors import NotFound
 from agent.explain.grounding import Claim
+from agent.types import Item
 from eval.cases import Case
-from eval.reporting.reading import Catalogue
+from eval.reporting.reading import Catalogue, title_of
 from eval.running.answers import Answer
 from eval.running.folder import RunFolder
 from eval.systems import LIKELIHOOD_ONLY, MODEL, RECALL_ONLY, WITHOUT_MODEL
@@ -92,16 +93,16 @@ def show(folder: RunFolder, case_id: str, cell: str | None = None) -> tuple[Show
         raise NotFound(f"the run has no answer to case {case_id!r}", f"It has, among others: {', '.join(close)}")
     ordered = sorted(found, key=lambda answer: (cells.index(answer.cell), answer.repeat))
     cases = {name: catalogue.case(data[name], case_id) for name in dict.fromkeys(answer.cell for answer in ordered)}
-    return tuple(_shown(answer, catalogue, cases[answer.cell]) for answer in ordered)
+    return tuple(_shown(answer, catalogue.items(data[answer.cell]), cases[answer.cell]) for answer in ordered)
 
 
-def _shown(answer: Answer, catalogue: Catalogue, case: Case | None) -> Shown:
+def _shown(answer: Answer, items: Mapping[str, Item], case: Case | None) -> Shown:
     wish = case.wish if case else None
-    placed = [Placed(i, catalogue.title(i), _places(answer.orders, i)) for i in answer.relevant]
-    history = tuple(catalogue.title(i) for i in answer.history)
+    placed = [Placed(i, title_of(items, i), _places(answer.orders, i)) for i in answer.relevant]
+    history = tuple(title_of(items, i) for i in answer.history)
     alone = answer.orders.get(LIKELIHOOD_ONLY) or answer.orders.get(MODEL) or ()
-    read = tuple(catalogue.title(i) for i in alone[:FIRST])
-    return Shown(answer, wish, history, tuple(placed), tuple(_checked(answer, catalogue, wish)), read)
+    read = tuple(title_of(items, i) for i in alone[:FIRST])
+    return Shown(answer, wish, history, tuple(placed), tuple(_checked(answer, items, wish)), read)
 
 
 def _places(orders: Mapping[str, Sequence[str]], item_id: str) -> dict[str, int | None]:
@@ -109,15 +110,15 @@ def _places(orders: Mapping[str, Sequence[str]], item_id: str) -> dict[str, int 
     return {name: order.index(item_id) + 1 if item_id in order else None for name, order in known.items()}
 
 
-def _checked(answer: Answer, catalogue: Catalogue, wish: str | None) -> Iterator[Checked]:
+def _checked(answer: Answer, items: Mapping[str, Item], wish: str | None) -> Iterator[Checked]:
     """Every reason with its check; those about items that are not known stay unchecked."""
     if not answer.rationales:
         return
     reasons = Reasons.of(answer, wish)
-    checks = iter(Judge(catalogue.items).judged(reasons))
+    checks = iter(Judge(items).judged(reasons))
     for row, (item_id, sentence) in zip(answer.rationales, reasons.given, strict=True):
-        title, source = catalogue.title(item_id), str(row.get("source", ""))
-        if item_id in catalogue.items:
+        title, source = title_of(items, item_id), str(row.get("source", ""))
+        if item_id in items:
             check = next(checks).check
             yield Checked(item_id, title, sentence, source, _words(check.supported), _words(check.unsupported))
         else:

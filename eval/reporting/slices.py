@@ -37,7 +37,7 @@ def slices(reading: Reading, cell: str, baseline: str) -> tuple[Slice, ...]:
     """
     run, metric = reading.run, reading.headline
     values, against = (reading.results.per_case[name][metric] for name in (cell, baseline))
-    shelf = reading.results.shelf
+    shelf = reading.shelf(cell)
     lengths = {case: len(run.histories[case]) for case in values}
     groups = {
         HISTORY: _grouped(lengths, _history_name),

@@ -12,13 +12,18 @@ from eval.comparisons import Comparison
 from eval.reporting.parts import figure, percentage
 from eval.reporting.reading import Reading
 from eval.reporting.report import Report
-from eval.reporting.tally import RATES
+from eval.running.tally import RATES
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def csv_rows(readings: Sequence[Reading]) -> Iterator[str]:
-    """Lines of CSV with a header: what every system scored on every case of every run, metrics in columns."""
+    """Lines of CSV with a header: what every system scored on every case of every run, metrics in columns.
+
+    A name that a spreadsheet would take for a formula begins with an apostrophe.
+    """
     metrics = list(dict.fromkeys(name for reading in readings for name in reading.results.metrics))
-    yield _line(["run", "system", "kind", "case_id", "user_id", "n_relevant", "answered", *metrics])
+    yield csv_line(["run", "system", "kind", "case_id", "user_id", "n_relevant", "answered", *metrics])
     for reading in readings:
         run = reading.run
         for result in reading.results.results:
@@ -27,7 +32,7 @@ def csv_rows(readings: Sequence[Reading]) -> Iterator[str]:
                 scored = [values[metric][case] if metric in values else "" for metric in metrics]
                 answered = int(bool(run.orders[name].get(case)))
                 about = [reading.name, name, result.system.kind, case, run.users.get(case, ""), len(run.relevant[case])]
-                yield _line([*about, answered, *scored])
+                yield csv_line([*about, answered, *scored])
 
 
 def trec_run(readings: Sequence[Reading]) -> Iterator[str]:
@@ -77,7 +82,7 @@ def _markdown(report: Report) -> Iterator[str]:
     yield from ("## Failures", "")
     tallies = reading.tallies.values()
     rows = ([name, *(percentage(t.rate(name)) if t.n else "-" for t in tallies)] for name in RATES)
-    yield from _table(["share of answers", *(f"{t.cell}, {count(t.n, 'answer')}" for t in tallies)], rows)
+    yield from _table(["share of people", *(f"{t.cell}, {count(t.n, 'answer')}" for t in tallies)], rows)
     yield from ("## How it was measured", "")
     how = {name: words for name, words in reading.method.items() if isinstance(words, str)}
     yield from (f"- {name}: {_escaped(words)}" for name, words in how.items())
@@ -93,8 +98,15 @@ def _systems(report: Report) -> Iterator[list[str]]:
 
 def _differences(pairs: Sequence[Comparison], headline: str) -> Iterator[list[str]]:
     for pair in pairs:
-        found, p = pair.metrics[headline], pair.p_holm[headline]
-        yield [pair.system, figure(found), f"{p:.3g}", str(found.wins), str(found.losses), str(found.n)]
+        found, p = pair.metrics[headline], pair.p_holm.get(headline)
+        yield [
+            pair.system,
+            figure(found),
+            "-" if p is None else f"{p:.3g}",
+            str(found.wins),
+            str(found.losses),
+            str(found.n),
+        ]
 
 
 def _table(head: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
@@ -118,7 +130,13 @@ def _word(name: str) -> str:
     return "".join(quote(c) if c.isspace() or c == "%" else c for c in name) or "%00"
 
 
-def _line(cells: Sequence[object]) -> str:
+def csv_line(cells: Sequence[object]) -> str:
+    """The cells as one line of CSV, its end included."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(cells)
+    csv.writer(text, lineterminator="\n").writerow(map(_cell, cells))
     return text.getvalue()
+
+
+def _cell(value: object) -> object:
+    """The value as a spreadsheet takes it: a text that it would run as a formula begins with an apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from agent.errors import ConfigError
+from eval.files import write_text
 from eval.reporting import tabular
 from eval.reporting.diffing import Diff, diff
 from eval.reporting.junit import junit
@@ -38,18 +38,10 @@ def write_reports(reports: Sequence[Report], output: Path) -> list[Path]:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write the text so that the file is never seen half-written. Raises ConfigError when it cannot be."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
+    """Write the text so that the file is never seen half-written, with its folders. Raises ConfigError."""
+    with suppress(OSError):  # writing says what is wrong
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(lines)
-        part.replace(path)
-    except OSError as error:
-        raise ConfigError(f"cannot write {path}: {error.strerror or error}", "Give another file") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+    write_text(path, lines)
 
 
 def diffs_of(reports: Sequence[Report]) -> list[Diff]:

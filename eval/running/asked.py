@@ -83,11 +83,11 @@ class Asked:
         return Job(self.cells, self.datasets, self.baselines(), self.names, plan.limit, plan.repeat, plan.seed)
 
     def about(self) -> dict[str, object]:
-        """The run.json of it. Raises PromptError."""
+        """The run.json of it. Raises as `provenance.about` does."""
         named = self.names
         datasets = {named[folder]: (one, one.n_run(self.evaluation.limit)) for folder, one in self.datasets.items()}
         baselines = {named[folder]: names for folder, names in self.baselines().items()}
-        return provenance.about(self.evaluation.as_plan(), self.cells, datasets, baselines)
+        return provenance.about(self.evaluation.as_plan(), self.cells, datasets, baselines, self.options.load())
 
     def check_versus(self) -> None:
         """Do nothing where the cells can be compared with what the plan names. Raises ConfigError."""

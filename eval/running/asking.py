@@ -5,14 +5,17 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-from agent.errors import PalateError
+from agent.errors import ModelUnavailable, PalateError
 from agent.types import Recommendation, Slate
 from eval.cases import Case
 from eval.plan.cells import Cell
+from eval.plan.config import EXPLAIN
 from eval.running.answers import VALIDITY, Answer
-from eval.running.kept import ASKED, KEPT, Noted
+from eval.running.kept import ASKED, KEPT, UNAVAILABLE, Noted
 from eval.running.opening import OpenedCell
+from eval.running.sparing import Sparing
 from eval.systems import (
     LIKELIHOOD_ONLY,
     MODEL,
@@ -25,24 +28,29 @@ from eval.systems import (
     stage_order,
 )
 
-EXPLAIN = "explain"
 PARTS = (RECALL_ONLY, WITHOUT_MODEL, LIKELIHOOD_ONLY)
+
+
+@dataclass(frozen=True)
+class Heard:
+    """An answer, the fingerprints of the prompts that it used by name, and whether it lacks a model that was down."""
+
+    answer: Answer
+    prompts: Mapping[str, str]
+    unavailable: bool = False
 
 
 def ask(
     cell: Cell, opened: OpenedCell, case: Case, repeat: int, clock: Callable[[], float] = time.perf_counter
-) -> tuple[Answer, Mapping[str, str]]:
-    """The cell's answer to the case, and the fingerprints of the prompts that it used, by name.
-
-    Where the cell fails, the answer says why and has no orders.
-    """
+) -> Heard:
+    """The cell's answer to the case. Where the cell fails, it says why, and has the orders that need no model alone."""
     noted = opened.begin(repeat)
     began = clock()
-    failed = None
+    failure, slate = None, None
     try:
         slate = opened.answer(case)
     except PalateError as error:
-        failed, slate = str(error), None
+        failure = error
     ms = (clock() - began) * 1_000
     answer = Answer(
         cell=cell.name,
@@ -52,17 +60,18 @@ def ask(
         relevant=case.relevant,
         history=case.history,
         n_candidates=len(case.candidates),
-        orders={} if slate is None or cell.task == EXPLAIN else _orders(case, slate),
+        orders={} if cell.task == EXPLAIN else _orders(case, slate) if slate is not None else _spared(opened, case),
         ms=0.0 if noted.calls[KEPT] and not noted.calls[ASKED] else round(ms, 3),
         tokens=dict(noted.tokens),
         calls=dict(noted.calls),
-        failed=failed,
+        failed=str(failure) if failure else None,
         degraded=tuple(f"{one.stage}: {one.reason}" for one in slate.degraded) if slate else (),
         validity=_validity(cell, case, slate, noted),
         rationales=tuple(_rationale(one) for one in slate or () if one.rationale),
         trace=tuple(noted.trace),
     )
-    return answer, slate.prompts if slate else {}
+    down = isinstance(failure, ModelUnavailable) or bool(answer.degraded and noted.flaws[UNAVAILABLE])
+    return Heard(answer, slate.prompts if slate is not None else {}, down)
 
 
 def _orders(case: Case, slate: Slate) -> dict[str, tuple[str, ...]]:
@@ -72,6 +81,17 @@ def _orders(case: Case, slate: Slate) -> dict[str, tuple[str, ...]]:
         WITHOUT_MODEL: stage_order(case, slate, PRIOR),
         LIKELIHOOD_ONLY: stage_order(case, slate, RERANK),
     }
+
+
+def _spared(opened: OpenedCell, case: Case) -> dict[str, tuple[str, ...]]:
+    """The orders that a case on which the model failed has all the same, where the cell can tell them."""
+    if not isinstance(opened.answer, Sparing):
+        return {}
+    try:
+        slate = opened.answer.without_model(case)
+    except PalateError:
+        return {}
+    return {RECALL_ONLY: recall_order(case, slate), WITHOUT_MODEL: stage_order(case, slate, PRIOR)}
 
 
 def _validity(cell: Cell, case: Case, slate: Slate | None, noted: Noted) -> dict[str, int]:

@@ -58,7 +58,10 @@ class OfData:
 
 @dataclass
 class Troubles:
-    """Times and troubles of all answers by case, or by cell and case where there are several cells."""
+    """Times and troubles of all answers by case, or by cell and case where there are several cells.
+
+    Timed are whole answers made just now: with a kept call or a failure one says nothing of time.
+    """
 
     ms: dict[str, float] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
@@ -185,7 +188,7 @@ class Collection:
         key = case if self.alone else f"{answer.cell}: {case}"
         if answer.failed is not None:
             self.troubles.failed.setdefault(key, answer.failed)
-        elif answer.ms > 0:
+        elif answer.ms > 0 and not answer.calls.get("kept"):
             self.troubles.ms.setdefault(key, answer.ms)
         self.troubles.n_degraded += bool(answer.degraded)
         self.troubles.degraded.update(answer.degraded)

@@ -33,6 +33,7 @@ from eval.running.options import (
 
 if TYPE_CHECKING:
     from eval.running.asked import Asked
+    from eval.running.folder import RunFolder
     from eval.running.opening import Opens
     from eval.running.summary import Summary
 
@@ -43,7 +44,9 @@ OutputOption = Annotated[
     typer.Option("--output", metavar="DIR", help="Keep the run here; by default in runs/ beside the file, if any."),
 ]
 ResumeOption = Annotated[bool, typer.Option("--resume", help="Go on with a run that is there; refuse to begin one.")]
-FreshOption = Annotated[bool, typer.Option("--fresh", help="Ask the model anew, also where its answers are kept.")]
+FreshOption = Annotated[
+    bool, typer.Option("--fresh", help="Ask the model anew, also where its answers are kept; for a new folder.")
+]
 LikeOption = Annotated[
     Path | None, typer.Option("--like", metavar="RUN", help="Take the spread of differences from this run.")
 ]
@@ -149,11 +152,9 @@ def run_with(opens: Opens | None = None) -> Callable[..., None]:
         flags = flags_of(task, limit, models, strategies, prompts, language, noun, repeat, seed, versus)
         asked = asked_of(ctx, file, data=data, metrics=metrics, baselines=baselines, gate=gate, **flags)
         _note_leaks(asked)
-        with folder_for(asked, output, resume=resume) as folder:
+        with folder_for(asked, output, resume=resume, fresh=fresh) as folder:
             carry_out(asked, folder, opens or open_cells, fresh=fresh)
-            summary = Summary.of(folder)
-            folder.write_summary(summary.as_json())
-            _show(summary, margin, as_json)
+            _keep_and_show(folder, Summary.of(folder), margin, as_json)
             if asked.file or output:
                 render.note(f"kept in {folder.path}; go on with: palate eval report {folder.path} -o report.html")
 
@@ -169,8 +170,15 @@ def score(
 
     opened = RunFolder.open(folder)
     summary = Summary.of(opened, listed(metrics) if metrics is not None else None)
-    opened.write_summary(summary.as_json())
-    _show(summary, margin, as_json)
+    _keep_and_show(opened, summary, margin, as_json)
+
+
+def _keep_and_show(folder: RunFolder, summary: Summary, margin: float | None, as_json: bool) -> None:
+    """Keep the figures and show them; those that cannot be kept are shown all the same."""
+    try:
+        folder.write_summary(summary.as_json())
+    finally:
+        _show(summary, margin, as_json)
 
 
 def _show(summary: Summary, margin: float | None, as_json: bool) -> None:
@@ -188,4 +196,5 @@ def _note_leaks(asked: Asked) -> None:
     for dataset in asked.datasets.values():
         if dataset.leaked:
             cases = render.count(len(dataset.leaked), "case")
-            render.note(f"{cases} of {dataset.name} give the answer away in the history, such as {dataset.leaked[0]}")
+            told = "give the answer away in the history, in words or in events"
+            render.note(f"{cases} of {dataset.name} {told}, such as {dataset.leaked[0]}")

@@ -14,7 +14,8 @@ from eval.options import watch
 from eval.plan.cells import Cell
 from eval.plan.config import EXPLAIN
 from eval.running.asked import Asked
-from eval.running.folder import RunFolder
+from eval.running.folder import ANSWERS, NEW, RunFolder
+from eval.running.lines import whole_lines
 from eval.running.live import Progress
 from eval.running.opening import Opens, Surroundings
 from eval.running.provenance import mark
@@ -26,11 +27,11 @@ RUNS = "runs"
 
 
 @contextmanager
-def folder_for(asked: Asked, output: Path | None, *, resume: bool = False) -> Iterator[RunFolder]:
+def folder_for(asked: Asked, output: Path | None, *, resume: bool = False, fresh: bool = False) -> Iterator[RunFolder]:
     """The folder of a run: `output`, else one beside the file that names what is asked, else a temporary one.
 
-    What is there already is gone on with where it is the same run. Raises ConfigError where it is another one, or
-    where there is none to `resume`.
+    What is there already is gone on with where it is the same run. Raises ConfigError where it is another one, where
+    there is none to `resume`, or where there are answers already and all are to be `fresh`.
     """
     about = asked.about()
     path = output or (asked.file and asked.file.parent / RUNS / f"{asked.file.stem}-{mark(about)}")
@@ -42,6 +43,8 @@ def folder_for(asked: Asked, output: Path | None, *, resume: bool = False) -> It
         return
     if resume:
         RunFolder.open(path)
+    if fresh and any(whole_lines(path / ANSWERS)):
+        raise ConfigError(f"{path} holds answers, which --fresh would not ask for again", NEW)
     yield RunFolder.create(path, about)
 
 
@@ -51,7 +54,7 @@ def carry_out(asked: Asked, folder: RunFolder, opens: Opens, *, fresh: bool = Fa
     Ctrl-C says how to go on, and is passed on.
     """
     plan, job = asked.evaluation, asked.job()
-    around = Surroundings(asked.settings_of, plan.seed, watch, render.told, fresh)
+    around = Surroundings(asked.settings_of, plan.seed, watch, render.told, fresh, plan.limit)
     metric = None if plan.task == EXPLAIN else plan.headline
     timings = Timings(asked.settings_of, lambda cell: asked.datasets[cell.data].sha256, plan.seed)
     try:

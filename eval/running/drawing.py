@@ -10,9 +10,9 @@ from rich.table import Table
 from agent.commands.render import count, duration, facts, out, plain
 from eval.drawing import USUAL, draw_results, rate_text
 from eval.plan.cells import data_names
-from eval.reporting.tally import RATES, Tally
 from eval.results import interval_text
 from eval.running.summary import Summary
+from eval.running.tally import RATES, Tally
 from eval.statistics import percentile
 
 ALWAYS = ("failed", "degraded")

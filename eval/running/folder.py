@@ -1,7 +1,8 @@
 """The folder of a run: what was asked, every answer on a line of its own, and what they come to.
 
-run.json is written once and whole. answers.jsonl and baselines.jsonl only grow, by whole lines; a line that a crash
-cut off is dropped when the file is next written to. summary.json can be made again at any time.
+run.json is written whole, by one program at a time. answers.jsonl and baselines.jsonl only grow, by whole lines; a line
+that a crash cut off is dropped when the file is next written to. An answer that failed may be asked for again: the last
+line of a cell, case and repeat stands. summary.json can be made again at any time.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from filelock import FileLock, Timeout
 
 from agent.errors import ConfigError
 from eval.plan.cells import Cell
-from eval.running.answers import Answer
+from eval.running.answers import Answer, Key
+from eval.running.lines import end_of_lines, sync, whole_lines
 
 ABOUT, ANSWERS, BASELINES, SUMMARY = "run.json", "answers.jsonl", "baselines.jsonl", "summary.json"
-LOCK = ".lock"
+LOCK, SETTINGS = ".lock", "settings"
 SYNC_EVERY_S = 1.0  # a crash of the machine (not of the program) loses at most so much work
-BLOCK = 65_536
 NEW = "Give --output a new folder"
+FINE = b'"failed":null'  # in a line as it is written here
 TOLD = frozenset({"models", "prompts", "systems"})  # what is met on the way
 PASSING = TOLD | {"at", "model", "plan"}  # what answers do not depend on: `cells`, `limit` and so on say the rest
 
@@ -51,30 +53,36 @@ class RunFolder:
         Raises ConfigError when the folder holds anything else, or cannot be written.
         """
         plain: dict[str, object] = json.loads(json.dumps(about))
-        if (path / ABOUT).exists():
-            return cls._same(path, plain)
         try:
             path.mkdir(parents=True, exist_ok=True)
-            if other := [entry.name for entry in path.iterdir() if not entry.name.startswith(".")]:
-                raise ConfigError(f"{path} holds {other[0]} and is no run", "Give --output a folder that is not there")
-            write_whole(path / ABOUT, plain)
+            names = [entry.name for entry in path.iterdir() if not entry.name.startswith(".")]
         except OSError as error:
             raise ConfigError(f"cannot write {path}: {error.strerror or error}", "Give another --output") from error
-        return cls(path, plain)
+        if names and ABOUT not in names:
+            raise ConfigError(f"{path} holds {names[0]} and is no run", "Give --output a folder that is not there")
+        made = cls(path, plain)
+        with made._alone():
+            made._begin(plain)
+        return made
 
-    @classmethod
-    def _same(cls, path: Path, about: Mapping[str, object]) -> RunFolder:
-        there = cls.open(path)
-        keys = sorted({*about, *there.about} - PASSING)
-        other = [key for key in keys if about.get(key) != there.about.get(key)]
-        if other:
-            raise ConfigError(f"{path} holds a run of something else: {', '.join(other)} differ", NEW)
-        there._replan(about)
-        return there
+    def _begin(self, about: Mapping[str, object]) -> None:
+        """Write run.json, or find that the one that is there asks for the same; how it is judged is taken over."""
+        if not (self.path / ABOUT).exists():
+            self._write_about()
+            return
+        if other := _differing(about, self.about):
+            raise ConfigError(f"{self.path} holds a run of something else: {', '.join(other)} differ", NEW)
+        if about.get("plan") != self.about.get("plan"):
+            self.about = {**self.about, "plan": about.get("plan")}
+            self._write_about()
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
         """The run in the folder. Raises ConfigError: there is none, or its run.json cannot be read."""
+        return cls(path, cls._read_about(path))
+
+    @staticmethod
+    def _read_about(path: Path) -> dict[str, object]:
         try:
             about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
@@ -83,7 +91,7 @@ class RunFolder:
             raise ConfigError(f"cannot read {path / ABOUT}: {error}", "Run it again into a new folder") from error
         if not isinstance(about, dict) or not isinstance(about.get("cells"), list):
             raise ConfigError(f"{path / ABOUT} does not say what was run", "Run it again into a new folder")
-        return cls(path, about)
+        return about
 
     def cells(self) -> list[Cell]:
         """What was compared, in the order of the plan. Raises ConfigError where run.json is damaged."""
@@ -93,23 +101,28 @@ class RunFolder:
     def answers(self, cell: str | None = None) -> Iterator[Answer]:
         """The answers, or those of one cell, streamed in the order in which they were made.
 
-        A last line that was cut off is passed over. Raises ConfigError for any other line that is no answer.
+        A last line that was cut off is passed over, and so is a failed answer that was asked for again later. Raises
+        ConfigError for any other line that is no answer, and where the file cannot be read.
         """
-        for row in self._rows(ANSWERS):
-            if cell is None or row.get("cell") == cell:
-                yield self._answer(row)
+        replaced = self._replaced()
+        for number, line in whole_lines(self.path / ANSWERS):
+            if number not in replaced:
+                row = self._row(ANSWERS, number, line)
+                if cell is None or row.get("cell") == cell:
+                    yield self._answer(row)
 
     def baselines(self) -> Iterator[Mapping[str, object]]:
         """The orders that need no model, streamed: `data`, `case_id` and `orders` by system, a row a case."""
-        return self._rows(BASELINES)
+        return (self._row(BASELINES, number, line) for number, line in whole_lines(self.path / BASELINES))
 
     def done(self) -> set[tuple[str, str, int]]:
-        """The cell, case and repeat of every answer that is there."""
+        """The cell, case and repeat of every answer that is there and did not fail."""
         names: dict[str, str] = {}
         found = set()
-        for row in self._rows(ANSWERS):
-            cell, case_id, repeat = self._answer(row).key
-            found.add((names.setdefault(cell, cell), case_id, repeat))
+        for answer in self.answers():
+            if answer.failed is None:
+                cell, case_id, repeat = answer.key
+                found.add((names.setdefault(cell, cell), case_id, repeat))
         return found
 
     def tell(self, what: str, name: str, facts: object) -> None:
@@ -117,22 +130,19 @@ class RunFolder:
 
         Raises ConfigError where the folder was begun with something else.
         """
-        plain, known = json.loads(json.dumps(facts)), self._told(what)
-        if known.get(name, plain) != plain and what != "prompts":
-            raise ConfigError(f"{self.path}: the {what} of {name} are not those it was begun with", NEW)
-        if known.get(name) != plain:
-            known[name] = plain
-            alike = next(iter(known.values())) if all(one == plain for one in known.values()) else None
-            self.about = {**self.about, what: known, **({"model": alike} if what == "models" else {})}
-            self._write_about()
+        plain = json.loads(json.dumps(facts))
+        with self._alone():
+            known = self.told(what)
+            if known.get(name, plain) != plain and what != "prompts":
+                raise ConfigError(f"{self.path}: the {what} of {name} are not those it was begun with", NEW)
+            if known.get(name) != plain:
+                known[name] = plain
+                alike = next(iter(known.values())) if all(one == plain for one in known.values()) else None
+                self.about = {**self.about, what: known, **({"model": alike} if what == "models" else {})}
+                self._write_about()
 
-    def _replan(self, about: Mapping[str, object]) -> None:
-        """Take over how the same answers are to be judged now: metrics, gate, what they are compared with."""
-        if about.get("plan") != self.about.get("plan"):
-            self.about = {**self.about, "plan": about.get("plan")}
-            self._write_about()
-
-    def _told(self, what: str) -> dict[str, object]:
+    def told(self, what: str) -> dict[str, object]:
+        """What `tell` added of this, by name."""
         found = self.about.get(what)
         return dict(found) if isinstance(found, Mapping) else {}
 
@@ -145,11 +155,23 @@ class RunFolder:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Nobody else writes meanwhile; all is synced in the end. Raises ConfigError when somebody does."""
-        self._hold()
         try:
+            self._hold()
             yield
         finally:
             self.close()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Nobody else writes meanwhile; who holds the folder already goes on holding it."""
+        if self._lock.is_locked:
+            yield
+            return
+        try:
+            self._hold()
+            yield
+        finally:
+            self._lock.release()
 
     def append(self, answer: Answer) -> None:
         """Add the answer. Raises ConfigError when another program writes here, or the disk is full."""
@@ -160,15 +182,18 @@ class RunFolder:
         self._write(BASELINES, row)
 
     def write_summary(self, summary: Mapping[str, object]) -> Path:
-        """Keep what the answers come to, in the place of what was kept; the file."""
-        write_whole(self.path / SUMMARY, summary)
+        """Keep what the answers come to, in the place of what was kept; the file. Raises ConfigError."""
+        try:
+            write_whole(self.path / SUMMARY, summary)
+        except OSError as error:
+            raise self._unwritable(error) from error
         return self.path / SUMMARY
 
     def close(self) -> None:
         """Sync what was written, and let others write. Calling it twice is harmless; `append` opens it again."""
         for file in self._files.values():
             with file:
-                _sync(file)
+                sync(file)
         self._files.clear()
         self._lock.release(force=True)
 
@@ -179,6 +204,8 @@ class RunFolder:
             raise ConfigError(f"another program writes to {self.path}", "Wait for it to end") from error
         except OSError as error:
             raise self._unwritable(error) from error
+        if (self.path / ABOUT).exists():
+            self.about = self._read_about(self.path)  # another program may have told more meanwhile
 
     def _write(self, name: str, row: Mapping[str, object]) -> None:
         line = json.dumps(row, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
@@ -188,7 +215,7 @@ class RunFolder:
             file.flush()
             if time.monotonic() - self._synced_s > SYNC_EVERY_S:
                 for one in self._files.values():
-                    _sync(one)
+                    sync(one)
                 self._synced_s = time.monotonic()
         except OSError as error:
             with suppress(OSError, KeyError):
@@ -202,18 +229,23 @@ class RunFolder:
         path = self.path / name
         path.touch()
         file = self._files[name] = path.open("r+b")
-        file.truncate(_end_of_lines(file))
+        file.truncate(end_of_lines(file))
         file.seek(0, os.SEEK_END)
         return file
 
     def _unwritable(self, error: OSError) -> ConfigError:
         return ConfigError(f"cannot write to {self.path}: {error.strerror or error}", "Mend that and run it again")
 
-    def _rows(self, name: str) -> Iterator[dict[str, object]]:
-        with suppress(FileNotFoundError), (self.path / name).open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.endswith(b"\n"):
-                    yield self._row(name, number, line)
+    def _replaced(self) -> frozenset[int]:
+        """The numbers of the lines with a failed answer that a later line stands in for."""
+        failed: dict[Key, int] = {}
+        found = set()
+        for number, line in whole_lines(self.path / ANSWERS):
+            if failed or FINE not in line:
+                answer = self._answer(self._row(ANSWERS, number, line))
+                found.add(failed.pop(answer.key, 0))
+                failed |= {answer.key: number} if answer.failed is not None else {}
+        return frozenset(found)
 
     def _row(self, name: str, number: int, line: bytes) -> dict[str, object]:
         try:
@@ -234,6 +266,16 @@ class RunFolder:
         return ConfigError(f"{self.path / name} is damaged, {reason}", "Take that line out, and resume the run")
 
 
+def _differing(one: Mapping[str, object], other: Mapping[str, object]) -> list[str]:
+    """What two runs were not begun alike with: the keys of run.json, settings by their own names."""
+    keys = [key for key in sorted({*one, *other} - PASSING) if one.get(key) != other.get(key)]
+    mine, theirs = one.get(SETTINGS), other.get(SETTINGS)
+    if SETTINGS not in keys or not isinstance(mine, Mapping) or not isinstance(theirs, Mapping):
+        return keys
+    inner = [key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key)]
+    return [name for key in keys for name in (inner if key == SETTINGS else [key])]
+
+
 def write_whole(path: Path, value: Mapping[str, object]) -> None:
     """Write one JSON object so that the file is never seen half-written. Raises OSError."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
@@ -246,21 +288,3 @@ def write_whole(path: Path, value: Mapping[str, object]) -> None:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-
-def _sync(file: IO[bytes]) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _end_of_lines(file: IO[bytes]) -> int:
-    """Where the last whole line ends, in bytes; 0 where there is none."""
-    end = file.seek(0, os.SEEK_END)
-    while end:
-        start = max(0, end - BLOCK)
-        file.seek(start)
-        found = file.read(end - start).rfind(b"\n")
-        if found >= 0:
-            return start + found + 1
-        end = start
-    return 0

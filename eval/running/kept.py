@@ -1,7 +1,7 @@
 """A model whose every answer is kept: asked the same again, it answers from a file, and says how often it did.
 
-A key holds all that an answer depends on: the model's fingerprint, the method, the whole prompt and every argument,
-the seed of the run and the number of the repeat. Failures are not kept.
+A key holds all that an answer depends on: the model's fingerprint and how it is run, the method, the whole prompt and
+every argument, the seed of the run and the number of the repeat. Failures are not kept.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ import hashlib
 import json
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TypeVar
 
 from agent.cache import Cache
 from agent.deadline import Deadline
+from agent.errors import ModelUnavailable
 from agent.llm.base import GREEDY, Completion, Model, OnText, Sampling, Score
 from eval.running.replies import is_refusal
 from eval.running.trace import Call, chosen, completed, orders, scored
 
 FILE = "answers.sqlite"
 ASKED, KEPT = "asked", "kept"
+UNAVAILABLE = "unavailable"  # the flaw that tells of a model that was down
 
 T = TypeVar("T")
 
@@ -43,8 +46,9 @@ class Noted:
 class Kept:
     """A `Model` that asks another one only what the cache does not hold. Name, fingerprint and abilities are its.
 
-    `begin` starts the notes of a case; several threads may ask meanwhile. `fresh` asks also for what is held, and
-    replaces it. Closing it leaves the other model open.
+    `begin` starts the notes of a case; several threads may ask meanwhile. `run_as` tells apart ways to run the model
+    in which its numbers differ. `fresh` asks also for what is held, and replaces it. What is drawn is drawn with a seed
+    made of the run's and the repeat. Closing it leaves the other model open.
     """
 
     def __init__(
@@ -53,6 +57,7 @@ class Kept:
         cache: Cache,
         *,
         seed: int,
+        run_as: str = "",
         fresh: bool = False,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
@@ -60,6 +65,7 @@ class Kept:
         self._model = model
         self._cache = cache
         self._seed = seed
+        self._run_as = run_as
         self._fresh = fresh
         self._repeat = 0
         self._clock = clock
@@ -133,6 +139,7 @@ class Kept:
         on_text: OnText | None = None,
     ) -> list[Completion]:
         """See `Model.complete`. A listener hears each kept text in one piece; what it cut short is not kept."""
+        sampling = self._drawn_anew(sampling)
         given = [prefix, list(suffixes), max_tokens, list(stop), schema, asdict(sampling)]
 
         def _ask() -> list[dict[str, object]]:
@@ -153,22 +160,36 @@ class Kept:
     def close(self) -> None:
         """Do nothing: whoever opened the other model closes it."""
 
+    def _drawn_anew(self, sampling: Sampling) -> Sampling:
+        """The same way of drawing with a seed of this run and repeat; at temperature 0 nothing is drawn."""
+        if not sampling.temperature:
+            return sampling
+        return replace(sampling, seed=zlib.crc32(f"{self._seed}/{self._repeat}/{sampling.seed}".encode()))
+
     def _once(
         self, method: str, given: object, ask: Callable[[], T], keep: Callable[[T], bool] = lambda _: True
     ) -> tuple[T, bool]:
         """What was kept for these arguments, or what asking gives, which is then kept; and whether it was asked."""
-        namespace, key = f"{method}/{self.fingerprint}", _digest([self._seed, self._repeat, given])
+        namespace, key = f"{method}/{self.fingerprint}", _digest([self._run_as, self._seed, self._repeat, given])
         raw = None if self._fresh else self._cache.get_many(namespace, [key]).get(key)
         if raw is not None:
             self._count(KEPT)
             return json.loads(raw)["value"], False
         self._count(ASKED)
         began = self._clock()
-        value = ask()
+        value = self._asked(ask)
         if keep(value):
             row = {"value": value, "ms": round((self._clock() - began) * 1_000, 3)}
             self._cache.put_many(namespace, {key: json.dumps(row).encode()})
         return value, True
+
+    def _asked(self, ask: Callable[[], T]) -> T:
+        try:
+            return ask()
+        except ModelUnavailable:
+            with self._lock:
+                self._noted.flaws[UNAVAILABLE] += 1
+            raise
 
     def _count(self, what: str) -> None:
         with self._lock:

@@ -52,7 +52,8 @@ class Sofar:
         if not self.values:
             return None
         value, reach = _mean_and_reach(self.values)
-        return Estimate(value, None if reach is None else value - reach, reach and value + reach, len(self.values))
+        low, high = (None, None) if reach is None else (value - reach, value + reach)
+        return Estimate(value, low, high, len(self.values))
 
     @property
     def difference(self) -> Difference | None:

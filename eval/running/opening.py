@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Self
 
 from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.llm.base import Model
+from agent.llm.files.reference import EndpointReference, parse
 from agent.parts import Parts, workshop
 from agent.ranker import EmbeddedItems
 from agent.rerank.base import Ranking, Reranker
@@ -18,6 +20,7 @@ from agent.types import Item, Vector
 from eval.cases import DataSet
 from eval.plan.cells import Cell
 from eval.running.kept import FILE, Kept, Noted
+from eval.running.sparing import Quiet, Sparing
 from eval.runs import Told, Watch
 from eval.tasks import Answerer, Opening, task_named
 
@@ -44,7 +47,8 @@ CellOpener = Callable[[Cell, DataSet], AbstractContextManager[OpenedCell]]
 class Surroundings:
     """What opening cells takes: the settings of each, the seed, where progress is shown, who hears of slow steps.
 
-    `fresh`: the model is asked also where its answer is kept, and that answer replaced.
+    `fresh`: the model is asked also where its answer is kept, and that answer replaced. `limit`: how many cases of each
+    data set are asked, None for all.
     """
 
     settings_of: Callable[[Cell], Settings]
@@ -52,6 +56,7 @@ class Surroundings:
     watch: Watch
     told: Told
     fresh: bool = False
+    limit: int | None = None
 
 
 Opens = Callable[[Surroundings], AbstractContextManager[CellOpener]]
@@ -128,11 +133,20 @@ def _opened(cell: Cell, dataset: DataSet, around: Surroundings, models: Models) 
     with ExitStack() as stack:
         parts = stack.enter_context(closing(Parts(settings, told=around.told)))
         cache = stack.enter_context(Cache(settings.cache_folder / FILE))
-        kept = Kept(models.of(settings), cache, seed=around.seed, fresh=around.fresh)
-        reranker = Noting(workshop(kept, parts.cache, settings).reranker(settings.rerank.strategy), kept)
-        opening = Opening(settings, parts, kept, reranker, around.watch, around.told)
-        answer = stack.enter_context(task_named(cell.task).open(dataset, opening))
+        kept = Kept(models.of(settings), cache, seed=around.seed, run_as=_run_as(settings), fresh=around.fresh)
+        reranker = Quiet(Noting(workshop(kept, parts.cache, settings).reranker(settings.rerank.strategy), kept))
+        opening = Opening(settings, parts, kept, reranker, around.watch, around.told, around.limit)
+        answer = Sparing(stack.enter_context(task_named(cell.task).open(dataset, opening)), reranker)
         yield OpenedCell(answer, _facts(kept, reranker, settings), kept.begin, lambda: _vectors(dataset, parts))
+
+
+def _run_as(settings: Settings) -> str:
+    """Everything but the weights that changes what a model answers: where it runs, in which precision, on what."""
+    model = settings.model
+    if isinstance(parse(model.reference), EndpointReference):
+        return str(settings.endpoint.base_url)
+    layout = (model.n_gpu_layers, model.split_mode, model.cache_type, model.flash_attention, model.ubatch_tokens)
+    return repr((*layout, model.context_tokens, version("llama-cpp-python")))
 
 
 def _facts(model: Model, reranker: Reranker, settings: Settings) -> dict[str, object]:

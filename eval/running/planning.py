@@ -79,9 +79,12 @@ def _n_items(asked: Asked, cell: Cell, case: Case) -> int:
 def _spread(like: Path) -> float:
     """The mean spread of the paired differences of a run's comparisons."""
     found = reckon(RunFolder.open(like))
-    results, users = found.results, len(set(found.run.clusters))
-    known = [one.detectable[results.headline] for one in results.comparisons]
-    spreads = [observed_spread(smallest, users) for smallest in known if smallest]
+    results, users = found.results, found.run.users
+    known = [
+        (one.detectable[results.headline], {users[case] for case in results.per_case[one.system][results.headline]})
+        for one in results.comparisons
+    ]
+    spreads = [observed_spread(smallest, len(people)) for smallest, people in known if smallest]
     return mean(spreads) or 0.0
 
 

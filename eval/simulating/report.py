@@ -55,7 +55,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Row:
-    """One system: its success rate by the end of each turn, the last being the whole, within Wilson's bounds.
+    """One system: its success rate by the end of each turn, the last the whole, within Wilson's bounds over people.
 
     `turns` is the mean number of turns of those dialogues that found the item; None where none did.
     """
@@ -117,8 +117,8 @@ def timings(found: Found) -> dict[str, float]:
 
 
 def _row(name: str, by_case: FoundAt, found: Found, talk: Talk) -> Row:
-    turns = list(by_case.values())
-    by_turn = tuple(rate(_found_by(turns, turn), len(turns)) for turn in range(1, talk.turns + 1))
+    turns, people = list(by_case.values()), len({found.users[case_id] for case_id in by_case})
+    by_turn = tuple(rate(_found_by(turns, turn), len(turns), people) for turn in range(1, talk.turns + 1))
     return Row(name, by_turn, _mean_turns(by_case, found.users))
 
 
@@ -160,4 +160,5 @@ def _method() -> dict[str, object]:
         "turns": "mean over the dialogues that succeeded of the turn, from 1, that showed the target",
         "secret": "no wish holds the title, a telling word of it, two of its words side by side, or it as one word",
         **{key: general[key] for key in ("interval", "test", "p_holm", "detectable", "rates", "versions")},
+        "rates": f"{general['rates']}, of as many people as there are",
     }

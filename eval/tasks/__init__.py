@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.errors import ConfigError
-from eval.tasks.base import PLACES, Answerer, Opening, Task
+from eval.tasks.base import Answerer, Opening, Task
 from eval.tasks.converse import CONVERSE
 from eval.tasks.explain import EXPLAIN
 from eval.tasks.rank import RANK
 from eval.tasks.recommend import RECOMMEND
 
-__all__ = ["PLACES", "TASKS", "Answerer", "Opening", "Task", "task_named"]
+__all__ = ["TASKS", "Answerer", "Opening", "Task", "task_named"]
 
 TASKS: Mapping[str, Task] = {task.name: task for task in (RANK, RECOMMEND, CONVERSE, EXPLAIN)}
 

@@ -14,9 +14,6 @@ from agent.types import Slate
 from eval.cases import Case, DataSet
 from eval.runs import Told, Watch
 
-PLACES = 100
-"""How deep an answer over a whole catalogue goes; nothing below this place is scored."""
-
 Answerer = Callable[[Case], Slate]
 """The slate for one case, best first. Raises PalateError where it fails."""
 
@@ -25,7 +22,8 @@ Answerer = Callable[[Case], Slate]
 class Opening:
     """What a task may use. `model` and `reranker` are those of the cell, which may be kept or scripted ones.
 
-    `parts` gives the embedder, its cache and the weights; its own data folder is left alone.
+    `parts` gives the embedder, its cache and the weights; its own data folder is left alone. `limit` is how many cases
+    will be asked, None for all.
     """
 
     settings: Settings
@@ -34,6 +32,7 @@ class Opening:
     reranker: Reranker
     watch: Watch
     told: Told
+    limit: int | None = None
 
 
 @dataclass(frozen=True)

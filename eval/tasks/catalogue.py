@@ -19,7 +19,8 @@ from agent.stages import Person, items_of, recall
 from agent.types import Item, Slate
 from eval.cases import DataSet
 from eval.rankers import patience_s
-from eval.tasks.base import PLACES, Opening
+from eval.systems import PLACES
+from eval.tasks.base import Opening
 
 
 class OverCatalogue:

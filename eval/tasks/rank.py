@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from agent.deadline import Deadline
+from agent.errors import ModelError, PromptError
 from agent.ranker import EmbeddedItems, Ranker
 from agent.recall.signals import tag_rates
 from agent.types import Slate
@@ -23,11 +25,23 @@ def open_rank(dataset: DataSet, opening: Opening) -> Iterator[Answerer]:
     rates = tag_rates(list(items.values()))
     ranker = Ranker(embedded, embedder, parts.weights, rates, opening.reranker)
     over = OverItems(ranker, patience_s(opening.settings))
+    _precompute(dataset, opening)
 
     def answer(case: Case) -> Slate:
         return over.rank([items[i] for i in case.history], [items[i] for i in case.candidates], case.wish)
 
     yield answer
+
+
+def _precompute(dataset: DataSet, opening: Opening) -> None:
+    """Let the reranker read, all together, the items that cases will ask about. Where it cannot, the cases tell why."""
+    ids = dict.fromkeys(item_id for case in dataset.cases(opening.limit) for item_id in case.candidates)
+    with opening.watch("Reading the items") as show:
+        show(0, len(ids))
+        try:
+            opening.reranker.precompute([dataset.items[item_id] for item_id in ids], Deadline.never())
+        except (ModelError, PromptError) as error:
+            opening.told(f"items are read case by case: {error}")
 
 
 RANK = Task("rank", "put given candidates in order", ("history", "candidates"), open_rank)

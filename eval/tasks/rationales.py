@@ -6,7 +6,7 @@ The checks are those of `agent.explain.grounding`, so no model judges another on
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
@@ -40,7 +40,8 @@ FORMULAS = {
     CLAIMS: "claims made / sentences, mean over cases",
     UNSUPPORTED_TITLES: "titles of the catalogue that are neither the item's nor the history's, and quotations that"
     " nothing holds / sentences, mean over cases",
-    UNIQUE: "different sentences / sentences of all cases (unique-sentence ratio, Li et al., CIKM 2020)",
+    UNIQUE: "different sentences / sentences of all cases, mean over repeats (unique-sentence ratio, Li et al.,"
+    " CIKM 2020)",
     COVERAGE: "tags and people named in any sentence / those of all items explained and all histories (feature coverage"
     " ratio, Li et al., CIKM 2020)",
     DIVERSITY: "mean over all pairs of sentences of the tags and people that both name (Li et al., CIKM 2020); lower is"
@@ -86,11 +87,20 @@ class Judge:
     def __init__(self, items: Mapping[str, Item], language: str = "en") -> None:
         self._items = items
         self._language = language
+        self._known: dict[Reasons, tuple[Judged, ...]] = {}
         self._tags = {key: tag for one in items.values() for tag in one.tags if (key := tuple(stems(tag)))}
         self._titles = {tuple(words_of(one.title)) for one in items.values()}
 
-    def judged(self, reasons: Reasons) -> list[Judged]:
-        """Each sentence of a case judged, in order. Items that the catalogue does not hold are passed over."""
+    def judged(self, reasons: Reasons) -> Sequence[Judged]:
+        """Each sentence of a case judged, in order. Items that the catalogue does not hold are passed over.
+
+        The same is judged once, and remembered.
+        """
+        if reasons not in self._known:
+            self._known[reasons] = tuple(self._judged(reasons))
+        return self._known[reasons]
+
+    def _judged(self, reasons: Reasons) -> list[Judged]:
         history = [self._items[item_id] for item_id in reasons.history if item_id in self._items]
         known = [(self._items[i], sentence) for i, sentence in reasons.given if i in self._items]
         person = person_with(history)
@@ -146,41 +156,57 @@ class Judge:
 
 
 def per_case(judge: Judge, cases: Iterable[Reasons]) -> dict[str, dict[str, float]]:
-    """Each figure of `PER_CASE` by case, in [0, 1], higher is better; a case without a sentence has 0 in all."""
-    found: dict[str, dict[str, float]] = {name: {} for name in PER_CASE}
-    for reasons in cases:
-        judged = judge.judged(reasons)
-        for name, value in _shares(judged).items():
-            found[name][reasons.case_id] = value
-    return found
+    """Each figure of `PER_CASE` by case, in [0, 1], higher is better; a case without a sentence has 0 in all.
+
+    Of a case that comes several times, the mean.
+    """
+    shares = [(reasons.case_id, _shares(judge.judged(reasons))) for reasons in cases]
+    return {name: _by_case((case_id, one[name]) for case_id, one in shares) for name in PER_CASE}
 
 
 def figures(judge: Judge, cases: Iterable[Reasons]) -> dict[str, Estimate]:
     """All figures by name. Means over cases have intervals, with each person's cases drawn together; the others none.
 
-    Cases without a sentence count as 0 in those of `PER_CASE`, and not at all in the others. Raises ValueError where
-    there are no cases.
+    Cases without a sentence count as 0 in those of `PER_CASE`, and not at all in the others. Where cases come several
+    times, answers are averaged within each case, and what is told of all sentences is so over each round of them: else
+    the same said again would count as dull. Raises ValueError where there are no cases.
     """
     told = list(cases)
-    judged = {reasons.case_id: judge.judged(reasons) for reasons in told}
-    users = [reasons.user_id for reasons in told]
-    shares = [_shares(judged[reasons.case_id]) for reasons in told]
-    found = {name: estimate([one[name] for one in shares], clusters=users) for name in PER_CASE}
-    spoken = [(reasons.user_id, judged[reasons.case_id]) for reasons in told if judged[reasons.case_id]]
+    users = {reasons.case_id: reasons.user_id for reasons in told}
+    spoken = [(reasons.case_id, judged) for reasons in told if (judged := judge.judged(reasons))]
+    found = {name: _estimate(values, users) for name, values in per_case(judge, told).items()}
     if not spoken:
         return found
-    drawn = [user for user, _ in spoken]
-    claims = [_mean(len(one.check.supported) + len(one.check.unsupported) for one in case) for _, case in spoken]
-    titles = [_mean(len(one.unsupported_titles) for one in case) for _, case in spoken]
-    sentences = [one for _, case in spoken for one in case]
-    ids = {item_id for reasons in told for item_id in (*reasons.history, *(i for i, _ in reasons.given))}
+    claims = ((c, _mean(len(one.check.supported) + len(one.check.unsupported) for one in js)) for c, js in spoken)
+    titles = ((c, _mean(len(one.unsupported_titles) for one in js)) for c, js in spoken)
+    rounds, n = _rounds(spoken), sum(len(judged) for _, judged in spoken)
+    features = judge.features_of({i for one in told for i in (*one.history, *(i for i, _ in one.given))})
+    named = [[one.features for one in judged] for judged in rounds]
     return found | {
-        CLAIMS: estimate(claims, clusters=drawn),
-        UNSUPPORTED_TITLES: estimate(titles, clusters=drawn),
-        UNIQUE: _plain(unique_ratio([one.sentence for one in sentences]), len(sentences)),
-        COVERAGE: _plain(coverage([one.features for one in sentences], judge.features_of(ids)), len(sentences)),
-        DIVERSITY: _plain(shared_features([one.features for one in sentences]), len(sentences)),
+        CLAIMS: _estimate(_by_case(claims), users),
+        UNSUPPORTED_TITLES: _estimate(_by_case(titles), users),
+        UNIQUE: _plain(_mean(unique_ratio([one.sentence for one in judged]) for judged in rounds), n),
+        COVERAGE: _plain(_mean(coverage(one, features) for one in named), n),
+        DIVERSITY: _plain(_mean(map(shared_features, named)), n),
     }
+
+
+class Rationales:
+    """The rationales of one cell, each judged once, as its answer comes. `wishes` are those of cases that have one."""
+
+    def __init__(self, judge: Judge, wishes: Mapping[str, str]) -> None:
+        self._judge, self._wishes = judge, wishes
+        self._told: list[Reasons] = []
+
+    def take(self, answer: Answer) -> dict[str, float]:
+        """One more answer's values of `PER_CASE`."""
+        reasons = Reasons.of(answer, self._wishes.get(answer.case_id))
+        self._told.append(reasons)
+        return _shares(self._judge.judged(reasons))
+
+    def figures(self) -> dict[str, Estimate]:
+        """What `figures` says of all that was taken; empty where nothing was."""
+        return figures(self._judge, self._told) if self._told else {}
 
 
 def unique_ratio(sentences: Sequence[str]) -> float:
@@ -218,6 +244,28 @@ def _shares(judged: Sequence[Judged]) -> dict[str, float]:
         TITLES: _mean(not one.unsupported_titles for one in judged),
         LANGUAGE: _mean(one.in_language for one in judged),
     }
+
+
+def _by_case(values: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """The mean of each case's values."""
+    found: defaultdict[str, list[float]] = defaultdict(list)
+    for case_id, value in values:
+        found[case_id].append(value)
+    return {case_id: _mean(several) for case_id, several in found.items()}
+
+
+def _estimate(values: Mapping[str, float], users: Mapping[str, str]) -> Estimate:
+    return estimate(list(values.values()), clusters=[users[case_id] for case_id in values])
+
+
+def _rounds(spoken: Iterable[tuple[str, Sequence[Judged]]]) -> list[list[Judged]]:
+    """The sentences of each case's first answer, of each one's second, and so on."""
+    times: Counter[str] = Counter()
+    found: defaultdict[int, list[Judged]] = defaultdict(list)
+    for case_id, judged in spoken:
+        found[times[case_id]].extend(judged)
+        times[case_id] += 1
+    return list(found.values())
 
 
 def _mean(values: Iterable[float]) -> float:

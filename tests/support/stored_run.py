@@ -83,7 +83,8 @@ def stored_run(
         "plan": plan.as_plan(),
         "cells": [cell.as_row() for cell in cells],
         "datasets": {
-            one.name: {"name": one.name, "sha256": one.sha256, "n_cases": one.n_cases} for one in sets.values()
+            one.name: {"name": one.name, "sha256": one.sha256, "n_cases": one.n_cases, "n_run": one.n_run(cases)}
+            for one in sets.values()
         },
         "systems": {one.name: SYSTEMS for one in sets.values()},
         "model": {"reference": "made-up", "fingerprint": "ab" * 32},

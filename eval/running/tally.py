@@ -1,6 +1,7 @@
-"""What one pass over a run's answers counts: failures, flaws, times, tokens, calls, slots. Memory is bounded by cells.
+"""What one pass over a run's answers counts: failures, flaws, times, tokens, calls, slots; times and people are held.
 
-A rate is the share of answers with at least one such flaw, out of all answers, failed ones too.
+A rate is the share of people with at least one such answer, out of all people: a person's answers, repeats above all,
+go wrong together, and as so many answers of their own they would show more than they do.
 """
 
 from __future__ import annotations
@@ -44,8 +45,9 @@ class Reason:
 
 @dataclass
 class Tally:
-    """The counts of one cell. `times_ms` are those of answers that were timed: kept answers take no time.
+    """The counts of one cell: answers by flaw, and in `people` whose they are, all under "".
 
+    `times_ms` are those of whole answers made just now: with a kept call or a failure an answer says nothing of time.
     `reasons` holds, by rate, what was said of failures and degradations, alike but for numbers counted together.
     `slots[shown, got]` counts relevant items by the tenth of the list in which they were shown and put.
     """
@@ -56,6 +58,7 @@ class Tally:
     tokens: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
     flawed: Counter[str] = field(default_factory=Counter)
+    people: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     reasons: dict[str, dict[str, Reason]] = field(default_factory=lambda: defaultdict(dict))
     slots: Counter[tuple[int, int]] = field(default_factory=Counter)
     longest: int = 0
@@ -63,19 +66,26 @@ class Tally:
     def take(self, answer: Answer) -> None:
         """Count one more answer."""
         self.n += 1
-        if answer.ms > 0:
+        if answer.ms > 0 and answer.failed is None and not answer.calls.get("kept"):
             self.times_ms.append(answer.ms)
         self.tokens.update(answer.tokens)
         self.calls.update(answer.calls)
-        self.flawed.update(flaws_of(answer))
+        flaws = flaws_of(answer)
+        self.flawed.update(flaws)
+        for name in ("", *flaws):
+            self.people[name].add(answer.user_id)
         for kind, words in (("failed", [answer.failed] if answer.failed else []), ("degraded", answer.degraded)):
             for one in words:
                 self._take_reason(kind, one, answer.case_id)
         self._take_slots(answer)
 
     def rate(self, name: str) -> Estimate:
-        """The share of answers with this flaw, within Wilson's bounds. Raises ValueError without answers."""
-        return rate(self.flawed[name], self.n)
+        """The share of people with such an answer, within Wilson's bounds. Raises ValueError without answers."""
+        return rate(self.n_people(name), self.n_people())
+
+    def n_people(self, name: str = "") -> int:
+        """How many people there are, or have an answer with this flaw."""
+        return len(self.people.get(name, ()))
 
     def ranked_reasons(self, kind: str) -> list[Reason]:
         """Why answers failed or degraded, the most frequent first."""
