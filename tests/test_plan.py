@@ -95,6 +95,7 @@ def test_flags_go_before_the_file_and_are_taken_from_here(tmp_path: Path) -> Non
         ({"task": "rnak"}, "task should be 'rank'"),
         ({"repeat": 0}, "repeat should be greater than or equal to 1"),
         ({"data": []}, "data"),
+        ({"data": "a\0b"}, "data.1 holds a NUL character"),
         ({"models": ["a", "a"]}, "models holds 'a' twice"),
         ({"strategies": ["likelyhood"]}, "strategies.1 is refused: there is no strategy 'likelyhood'"),
         ({"baselines": ["ransom"]}, "baselines.1 should be 'random'"),
@@ -313,3 +314,12 @@ def test_what_nothing_can_be_compared_with_is_refused() -> None:
     assert isinstance(result.exception, ConfigError)
     assert "there is no system 'nobody' to compare with. Systems: " in str(result.exception)
     assert palate_eval("plan", "--data", FILMS, "--versus", "rival").exit_code == 0
+
+
+def test_a_gate_that_names_nobody_is_refused_before_anything_is_asked() -> None:
+    condition = "{{metric: ndcg@10, versus: {}, not_worse_than: 0.1}}"
+    result = palate_eval("plan", "--data", FILMS, "--gate", condition.format("v9"))
+    assert isinstance(result.exception, ConfigError)
+    assert "there is no system 'v9' to compare with" in str(result.exception)
+    for name in ("recall-only", "without-model", "rival"):
+        assert palate_eval("plan", "--data", FILMS, "--gate", condition.format(name)).exit_code == 0, name

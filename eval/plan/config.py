@@ -39,6 +39,12 @@ def _differing(values: tuple[Any, ...]) -> tuple[Any, ...]:
     return values
 
 
+def _nameable(path: Path) -> Path:
+    if "\0" in str(path):
+        raise ValueError("holds a NUL character")
+    return path
+
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Several = (BeforeValidator(_listed), AfterValidator(_differing))
 
@@ -90,7 +96,7 @@ class Evaluation(_Strict):
 
     version: Literal[1] = Field(default=1, description="the version of this format")
     task: TaskName = Field(default="rank", description="what the cases ask")
-    data: Annotated[tuple[Path, ...], Field(min_length=1), *Several] = Field(
+    data: Annotated[tuple[Annotated[Path, AfterValidator(_nameable)], ...], Field(min_length=1), *Several] = Field(
         description="a data set folder, or a list of them; relative to this file"
     )
     limit: Annotated[int, Field(ge=1)] | None = Field(default=None, description="only the first so many cases of each")

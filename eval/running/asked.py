@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -90,15 +90,22 @@ class Asked:
         return provenance.about(self.evaluation.as_plan(), self.cells, datasets, baselines, self.options.load())
 
     def check_versus(self) -> None:
-        """Do nothing where the cells can be compared with what the plan names. Raises ConfigError."""
-        parts = (WITHOUT_MODEL, LIKELIHOOD_ONLY) if len(self.cells) == 1 else ()
-        known = {RECALL_ONLY, *parts, *(cell.name for cell in self.cells)}
+        """Do nothing where the cells can be compared with what the plan and its gate name. Raises ConfigError."""
+        parts = (WITHOUT_MODEL, LIKELIHOOD_ONLY)
+        known = {RECALL_ONLY, *(parts if len(self.cells) == 1 else ()), *(cell.name for cell in self.cells)}
         known |= {name for names in self.baselines().values() for name in names}
         known |= {name for dataset in self.datasets.values() for name in dataset.references}
-        if self.evaluation.versus not in known:
-            raise ConfigError(
-                f"there is no system {self.evaluation.versus!r} to compare with", f"Systems: {', '.join(sorted(known))}"
-            )
+        told = f"Systems: {', '.join(sorted(known))}"
+        _refuse_unknown(self.evaluation.versus, known, told)
+        of_cells = {f"{cell.name}/{part}" for cell in self.cells for part in (RECALL_ONLY, *parts)}
+        of_sets = {f"{name} {system}" for name in self.names.values() for system in known}
+        for condition in self.evaluation.gate:
+            _refuse_unknown(condition.versus, {None, *known, *parts, *of_cells, *of_sets}, told)
+
+
+def _refuse_unknown(system: str | None, known: Collection[str | None], told: str) -> None:
+    if system not in known:
+        raise ConfigError(f"there is no system {system!r} to compare with", told)
 
 
 def resolved(evaluation: Evaluation, settings: Settings) -> Evaluation:
