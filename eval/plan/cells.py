@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import product
@@ -30,12 +28,6 @@ class Cell:
     prompts: str
     language: str
     noun: str
-
-    @property
-    def fingerprint(self) -> str:
-        """The SHA-256 of what the cell is, whatever it is called, in hexadecimal."""
-        row = {key: value for key, value in self.as_row().items() if key != "name"}
-        return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
 
     def as_row(self) -> dict[str, str]:
         """The cell as plain texts, by field."""

@@ -56,7 +56,8 @@ class Timings:
 
     def _namespace(self, cell: Cell) -> str:
         if cell.name not in self._names:
-            parts = [cell.fingerprint, self._data_of(cell), fingerprints(cell.prompts), self._seed]
+            asked = [cell.task, cell.model, cell.strategy, cell.language, cell.noun]  # wherever data and prompts lie
+            parts = [*asked, self._data_of(cell), fingerprints(cell.prompts), self._seed]
             mark = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
             self._names[cell.name] = f"answers/{mark}"
         return self._names[cell.name]
