@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -279,7 +280,8 @@ def test_init_that_cannot_write_says_so(tmp_path: Path) -> None:
         write_start(tmp_path / "file")
 
 
-def test_init_plan_and_run_from_the_command_line(tmp_path: Path) -> None:
+def test_init_plan_and_run_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PALATE_CACHE_FOLDER", str(tmp_path / "cache"))  # nothing is kept there yet
     assert palate_eval("init").exit_code == 0
     drawn = palate_eval("plan")
     assert drawn.exit_code == 0, drawn.output
@@ -294,6 +296,10 @@ def test_init_plan_and_run_from_the_command_line(tmp_path: Path) -> None:
     runs = list((tmp_path / "runs").iterdir())
     assert len(runs) == 1
     assert "v2 is not shown to differ from v1" in ran.stdout
+    shutil.copytree(tmp_path / "data", tmp_path / "moved")
+    (tmp_path / "there.yaml").write_text((tmp_path / "eval.yaml").read_text().replace("data/toy", "moved/toy"))
+    kept = json.loads(palate_eval("plan", "there.yaml", "--limit", 10, "--json").stdout)
+    assert (kept["kept"], kept["seconds"]) == (20, 0.0)
     like = json.loads(palate_eval("plan", "--like", runs[0], "--json").stdout)["detectable"][0]
     assert like["source"].startswith("observed in")
     assert like["spread"] != 0.3
