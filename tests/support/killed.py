@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,7 +40,11 @@ def run_slowly(data: Path, prompts: Path, output: Path, log: Path) -> None:
 
 
 def command_slowly(arguments: Sequence[str], log: Path, told: Path) -> None:
-    """The command line `palate eval` with the same fakes; what it writes to stderr goes to a file."""
+    """The command line `palate eval` with the same fakes; what it writes to stderr goes to a file.
+
+    Ctrl-C is heard, also where the tests run in the background, whose children are born deaf to it.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(os.open(told, os.O_WRONLY | os.O_CREAT), 2)
     ranker = Slow(log)
     commands_with(opener_of(ranker), opens(ranker))(arguments)
