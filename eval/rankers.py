@@ -9,9 +9,11 @@ import numpy as np
 
 from agent.deadline import Deadline
 from agent.embed.base import Embedder
+from agent.llm.base import Model
 from agent.parts import Parts
 from agent.ranker import EmbeddedItems, Ranker, Taste
 from agent.recall.signals import tag_rates
+from agent.rerank.base import Reranker
 from agent.settings import Settings
 from agent.slates import slate_of
 from agent.types import Item, Slate, Vector
@@ -75,12 +77,16 @@ def open_ranker(items: Mapping[str, Item], settings: Settings, watch: Watch, tol
 
 def about_model(parts: Parts) -> dict[str, object]:
     """The facts of the model and the strategy that figures hold for. Raises as `Parts.reranker` does."""
-    settings, model = parts.settings, parts.model
+    return facts_of(parts.settings, parts.model, parts.reranker)
+
+
+def facts_of(settings: Settings, model: Model, reranker: Reranker) -> dict[str, object]:
+    """The facts of this model, run by these settings, and of the strategy that asks it."""
     return {
         "reference": settings.model.reference,
         "name": model.name,
         "fingerprint": model.fingerprint,
-        "strategy": parts.reranker.name,
+        "strategy": reranker.name,
         "language": settings.language,
         "noun": settings.noun,
     }

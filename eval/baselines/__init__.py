@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -16,16 +17,22 @@ from eval.systems import ORACLE, RANDOM, RECALL_ONLY, System
 POPULARITY, ALS, EASE = "popularity", "als", "ease"
 BASELINES = (RANDOM, POPULARITY, RECALL_ONLY, ORACLE, ALS, EASE)
 LEARNING = (ALS, EASE)
+MOST_ITEMS = {ALS: 20_000, EASE: MAX_ITEMS}  # of the catalogue, for those that learn
+NEEDS = {ALS: "implicit"}  # the libraries of some
 
 
 def usual(dataset: DataSet) -> tuple[str, ...]:
-    """The names of the baselines that this data set allows: those that learn only where it tells what people did.
+    """The names of the baselines that this data set and what is installed allow.
 
-    EASE is left out above 8,000 items, whose square would fill the memory.
+    Those that learn do so only where it tells what people did, ALS up to 20,000 items and where its library is there,
+    EASE up to 8,000 items, whose square would fill the memory.
     """
-    too_many = len(dataset.items) > MAX_ITEMS
-    learning = [name for name in LEARNING if len(dataset.past) and not (name == EASE and too_many)]
-    return tuple(name for name in BASELINES if name not in LEARNING or name in learning)
+    learning = [name for name, most in MOST_ITEMS.items() if len(dataset.past) and len(dataset.items) <= most]
+    return tuple(
+        name
+        for name in BASELINES
+        if (name not in LEARNING or name in learning) and (name not in NEEDS or find_spec(NEEDS[name]) is not None)
+    )
 
 
 def baselines(names: Sequence[str], dataset: DataSet, task: str, seed: int) -> tuple[System, ...]:

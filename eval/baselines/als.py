@@ -25,6 +25,7 @@ def als_scorer(matrix: csr_matrix, seed: int) -> Callable[[csr_matrix], Scores]:
     model.fit(matrix, show_progress=False)
 
     def scores(row: csr_matrix) -> Scores:
+        """Those of one person."""
         person = model.recalculate_user(0, row)
         return np.asarray(model.item_factors @ person, dtype=np.float32)
 

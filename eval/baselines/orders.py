@@ -30,10 +30,12 @@ def by_score(of: Interactions, task: str, scorer: Scorer) -> Ordering:
     lots = np.array(Random(SEED).sample(range(len(of.columns)), len(of.columns)))
 
     def candidates(case: Case, _: Slate | None) -> Order:
+        """The case's candidates in order."""
         scores = scorer(of.known_of(case))
         return best_first({i: float(scores[of.columns[i]]) for i in case.candidates}, case.case_id)
 
     def catalogue(case: Case, _: Slate | None) -> Order:
+        """Items of the catalogue in order."""
         scores = np.array(scorer(of.known_of(case)), dtype=np.float64)
         unseen = np.setdiff1d(np.arange(len(scores)), of.seen_by(case))
         best = unseen[np.lexsort((lots[unseen], -scores[unseen]))[:PLACES]]
@@ -46,9 +48,11 @@ def by_chance(of: Interactions, task: str, seed: int) -> Ordering:
     """The same items in an order that depends on the seed and the case alone."""
 
     def candidates(case: Case, _: Slate | None) -> Order:
+        """The case's candidates in order."""
         return tuple(sorted(case.candidates, key=lambda item_id: drawn(seed, case.case_id, item_id)))
 
     def catalogue(case: Case, _: Slate | None) -> Order:
+        """Items of the catalogue in order."""
         seen = set(of.seen_by(case))
         unseen = [item_id for item_id, column in of.columns.items() if column not in seen]
         return tuple(Random(drawn(seed, case.case_id)).sample(unseen, min(PLACES, len(unseen))))
@@ -63,9 +67,11 @@ def ideal(of: Interactions, task: str) -> Ordering:
     """
 
     def candidates(case: Case, _: Slate | None) -> Order:
+        """The case's candidates in order."""
         return tuple(sorted(case.candidates, key=lambda item_id: item_id not in case.relevant))
 
     def catalogue(case: Case, _: Slate | None) -> Order:
+        """Items of the catalogue in order."""
         known = task == "recommend" and len(of.past.places(case.user_id))
         never = of.past.met(case.user_id) if known else {*case.history, *(case.mentioned if task == "converse" else ())}
         return tuple(item_id for item_id in case.relevant if item_id not in never)

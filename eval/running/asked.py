@@ -6,13 +6,12 @@ import dataclasses
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from agent.commands.options import Options
 from agent.errors import ConfigError
 from agent.settings import Settings
-from eval.baselines import LEARNING, usual
+from eval.baselines import usual
 from eval.cases import DataSet
 from eval.plan.cells import BUILT_IN, Cell, cells_of, data_names
 from eval.plan.config import Evaluation, checked, load
@@ -20,9 +19,6 @@ from eval.running import provenance
 from eval.running.runner import Job
 from eval.systems import LIKELIHOOD_ONLY, RECALL_ONLY, WITHOUT_MODEL
 from eval.tasks import task_named
-
-NEEDS = {"als": "implicit"}  # the libraries of some baselines
-MAX_LEARNED_ITEMS = 20_000  # what learns by itself makes a matrix of items by items
 
 
 @dataclass(frozen=True)
@@ -75,7 +71,7 @@ class Asked:
 
     def baselines(self) -> dict[Path, tuple[str, ...]]:
         """The baselines of each data set: those that are named, or all that its data and what is installed allow."""
-        return {folder: self.evaluation.baselines or _usual(dataset) for folder, dataset in self.datasets.items()}
+        return {folder: self.evaluation.baselines or usual(dataset) for folder, dataset in self.datasets.items()}
 
     def job(self) -> Job:
         """What is to be run, for the runner."""
@@ -133,11 +129,3 @@ def _cells(plan: Evaluation) -> tuple[Cell, ...]:
         language=str(plan.language),
         noun=str(plan.noun),
     )
-
-
-def _usual(dataset: DataSet) -> tuple[str, ...]:
-    def _possible(name: str) -> bool:
-        too_large = name in LEARNING and len(dataset.items) > MAX_LEARNED_ITEMS
-        return not too_large and (name not in NEEDS or find_spec(NEEDS[name]) is not None)
-
-    return tuple(name for name in usual(dataset) if _possible(name))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -19,6 +18,7 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from agent.errors import ConfigError
+from eval.files import whole
 from eval.plan.cells import Cell
 from eval.running.answers import Answer, Key
 from eval.running.lines import end_of_lines, sync, whole_lines
@@ -278,13 +278,8 @@ def _differing(one: Mapping[str, object], other: Mapping[str, object]) -> list[s
 
 def write_whole(path: Path, value: Mapping[str, object]) -> None:
     """Write one JSON object so that the file is never seen half-written. Raises OSError."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with part.open("w", encoding="utf-8") as file:
-            json.dump(value, file, ensure_ascii=False, indent=1, allow_nan=False)
-            file.write("\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole(path) as part, part.open("w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=False, indent=1, allow_nan=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -19,6 +19,7 @@ from agent.settings import Settings
 from agent.types import Item, Vector
 from eval.cases import DataSet
 from eval.plan.cells import Cell
+from eval.rankers import facts_of
 from eval.running.kept import FILE, Kept, Noted
 from eval.running.sparing import Quiet, Sparing
 from eval.runs import Told, Watch
@@ -137,7 +138,7 @@ def _opened(cell: Cell, dataset: DataSet, around: Surroundings, models: Models) 
         reranker = Quiet(Noting(workshop(kept, parts.cache, settings).reranker(settings.rerank.strategy), kept))
         opening = Opening(settings, parts, kept, reranker, around.watch, around.told, around.limit)
         answer = Sparing(stack.enter_context(task_named(cell.task).open(dataset, opening)), reranker)
-        yield OpenedCell(answer, _facts(kept, reranker, settings), kept.begin, lambda: _vectors(dataset, parts))
+        yield OpenedCell(answer, facts_of(settings, kept, reranker), kept.begin, lambda: _vectors(dataset, parts))
 
 
 def _run_as(settings: Settings) -> str:
@@ -147,17 +148,6 @@ def _run_as(settings: Settings) -> str:
         return str(settings.endpoint.base_url)
     layout = (model.n_gpu_layers, model.split_mode, model.cache_type, model.flash_attention, model.ubatch_tokens)
     return repr((*layout, model.context_tokens, version("llama-cpp-python")))
-
-
-def _facts(model: Model, reranker: Reranker, settings: Settings) -> dict[str, object]:
-    return {
-        "reference": settings.model.reference,
-        "name": model.name,
-        "fingerprint": model.fingerprint,
-        "strategy": reranker.name,
-        "language": settings.language,
-        "noun": settings.noun,
-    }
 
 
 def _vectors(dataset: DataSet, parts: Parts) -> Mapping[str, Vector]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from agent.errors import ConfigError
 from agent.types import Vector
+from eval.files import whole
 
 FOLDER = "vectors"
 
@@ -24,17 +24,13 @@ def file_of(run: Path, dataset: str) -> Path:
 def keep_vectors(run: Path, dataset: str, vectors: Mapping[str, Vector]) -> None:
     """Keep them in half precision, whole or not at all. Raises ConfigError where the folder cannot be written."""
     path = file_of(run, dataset)
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(exist_ok=True)
-        with part.open("wb") as file:
+        with whole(path) as part, part.open("wb") as file:
             rows = np.stack(list(vectors.values())).astype(np.float16)
             np.savez(file, ids=np.array(list(vectors), dtype=np.str_), rows=rows)
-        part.replace(path)
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror or error}", "Mend that and run it again") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def kept_vectors(run: Path, dataset: str) -> dict[str, Vector]:

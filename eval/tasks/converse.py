@@ -24,6 +24,7 @@ def open_converse(dataset: DataSet, opening: Opening) -> Iterator[Answerer]:
     with open_catalogue(dataset, opening) as (_, over):
 
         def answer(case: Case) -> Slate:
+            """The slate for one case."""
             named = [dataset.items[item_id] for item_id in dict.fromkeys((*case.history, *case.mentioned))]
             return over.answer(person_with(named), said(wish_of(case.messages)))
 

@@ -22,6 +22,7 @@ def open_explain(dataset: DataSet, opening: Opening) -> Iterator[Answerer]:
     explainer = opening.parts.explainer_over(dataset.items.values(), opening.model)
 
     def answer(case: Case) -> Slate:
+        """The slate for one case."""
         person, wish = person_with([dataset.items[item_id] for item_id in case.history]), said(case.wish)
         items = explained_in(case, dataset)
         deadline = Deadline(patience_s(opening.settings))

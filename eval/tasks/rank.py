@@ -28,6 +28,7 @@ def open_rank(dataset: DataSet, opening: Opening) -> Iterator[Answerer]:
     _precompute(dataset, opening)
 
     def answer(case: Case) -> Slate:
+        """The slate for one case."""
         return over.rank([items[i] for i in case.history], [items[i] for i in case.candidates], case.wish)
 
     yield answer

@@ -21,6 +21,7 @@ def open_recommend(dataset: DataSet, opening: Opening) -> Iterator[Answerer]:
     with open_catalogue(dataset, opening) as (parts, over):
 
         def answer(case: Case) -> Slate:
+            """The slate for one case."""
             person = person_from(parts.store, case.user_id)
             if not person.events:
                 person = person_with([dataset.items[item_id] for item_id in case.history])
