@@ -51,6 +51,12 @@ TURNS = sa.Table(
     sa.Column("at", sa.BigInteger, nullable=False),  # microseconds since 1970, UTC
     sa.Index("turns_by_user", "user_id", "conversation_id", "turn_id"),
 )
+GENERATED = sa.Table(  # joined later: stores without it get it when they are next opened for writing
+    "generated",
+    _schema,
+    sa.Column("item_id", sa.Text, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),  # what a model wrote about the item, as JSON
+)
 
 
 Connection = sa.Connection
@@ -160,9 +166,15 @@ class Database:
         if verdict != "ok":
             raise StoreError(f"{self.name} is damaged: {verdict.splitlines()[-1]}", "Restore it from a backup")
 
+    def has(self, table: sa.Table) -> bool:
+        """Whether the table is there: a store that was only ever read may lack one that joined later."""
+        with translated(f"cannot read the store {self.name}"):
+            return sa.inspect(self._engine).has_table(table.name)
+
     def _checked(self) -> Database:
         try:
             self._check_version()
+            self._complete()
         except StoreError:
             self.close()
             raise
@@ -180,6 +192,13 @@ class Database:
                 f"{self.name} was written by a newer Palate (layout {version}; this one reads up to {SCHEMA_VERSION})",
                 "Install the newer Palate, or choose another data folder",
             )
+
+    def _complete(self) -> None:
+        """Make the tables that joined later."""
+        if self.read_only or self.has(GENERATED):
+            return
+        with self.writing() as connection:
+            GENERATED.create(connection, checkfirst=True)
 
 
 def translated(what: str) -> AbstractContextManager[None]:

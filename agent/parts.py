@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import prompts
 from agent.cache import Cache
 from agent.embed.base import Embedder
+from agent.enrich.enrichment import for_embedding, read
 from agent.errors import ConfigError, ModelError, NotFound
 from agent.explain.rationale import Explainer
+from agent.language import language_of
 from agent.llm.base import Model
 from agent.once import forget, forget_all, once
+from agent.profile.ledger import Background, prior_of
+from agent.profile.wording import TagReader
 from agent.ranker import Ranker
 from agent.recall.signals import tag_rates
 from agent.rerank.base import Reranker
@@ -24,6 +28,7 @@ from agent.titles import Titles
 from agent.types import Item
 
 if TYPE_CHECKING:
+    from agent.recall.generated import Generator
     from agent.recall.index import Index
     from agent.recall.vector_index import SyncReport
     from agent.rerank.strategies import Workshop
@@ -47,6 +52,7 @@ class Parts:
         self._open = ExitStack()
         self._closed = False
         self._explainers: dict[Model | None, Explainer] = {}
+        self._other: Parts | None = None
 
     def close(self) -> None:
         """Close what was opened; nothing opens again. Calling it twice is harmless."""
@@ -57,6 +63,19 @@ class Parts:
     def _check_open(self) -> None:
         if self._closed:
             raise ConfigError("this recommender is closed", "Open another one: Recommender.open()")
+
+    def speaking(self, words: str | None) -> Parts:
+        """These parts; for words in another language, ones that speak it, unless the settings name a language."""
+        language = None if self.settings.names_language else language_of(words or "")
+        return self if language in (None, self.settings.language) else self._spoken
+
+    @once
+    def _spoken(self) -> Parts:
+        from agent.spoken import Spoken
+
+        self._check_open()
+        self._other = self._open.enter_context(closing(Spoken(self)))
+        return self._other
 
     @once
     def store(self) -> Store:
@@ -106,9 +125,10 @@ class Parts:
             raise NotFound("the catalogue is empty", "Load one with: palate load FILE")
 
     def sync_index(self, *, rebuild: bool = False) -> SyncReport:
-        """Make the vector index equal the catalogue; what was done."""
+        """Make the vector index equal the catalogue and what was written about its thin items; what was done."""
         version = self.store.catalogue_version
-        report = self.index.sync(self.items, rebuild=rebuild, progress=self._progress)
+        items = for_embedding(self.items, read(self.store.generated()))
+        report = self.index.sync(items, rebuild=rebuild, progress=self._progress)
         self._keep(_INDEXED, version)
         return report
 
@@ -123,8 +143,10 @@ class Parts:
 
     def catalogue_changed(self) -> None:
         """Forget what was derived from the catalogue, so that it is derived anew when next needed."""
-        forget(self, "items", "fresh_index", "titles", "tag_rates", "ranker", "plain_ranker")
+        forget(self, "items", "fresh_index", "titles", "tag_rates", "background", "ranker", "plain_ranker", "generator")
         self._explainers.clear()
+        if self._other is not None:
+            self._other.catalogue_changed()
 
     @property
     def model(self) -> Model:
@@ -136,9 +158,12 @@ class Parts:
 
     @once
     def _opened_model(self) -> Model | ModelError:
+        self._check_open()
+        return self._open_model()
+
+    def _open_model(self) -> Model | ModelError:
         from agent.llm.registry import open_model
 
-        self._check_open()
         try:
             model = open_model(self.settings, progress=self._told)
         except ModelError as error:
@@ -162,6 +187,11 @@ class Parts:
         return dict(kept["rates"])
 
     @once
+    def background(self) -> Background:
+        """What a person's interests are seen against: the catalogue's tags, and how texts are read for them."""
+        return Background(prior_of(self.tag_rates), read=TagReader(tuple(self.tag_rates)))
+
+    @once
     def weights(self) -> Weights:
         """The weights of prior and blend."""
         return load_weights(self.settings.rerank.weights)
@@ -180,6 +210,11 @@ class Parts:
     def plain_ranker(self) -> Ranker:
         """The ranker over the catalogue, without a model."""
         return Ranker(self.fresh_index, self.embedder, self.weights, self.tag_rates)
+
+    @once
+    def generator(self) -> Generator:
+        """What the model writes as queries. Raises as `model` does, PromptError."""
+        return generator_on(self.model, self.cache, self.settings, self.items)
 
     def explainer(self, model: Model | None) -> Explainer:
         """Rationales, with a model or without, by the catalogue's tags; made once for each."""
@@ -203,3 +238,22 @@ def workshop(model: Model, cache: Cache, settings: Settings) -> Workshop:
     from agent.rerank.strategies import Workshop
 
     return Workshop(model, cache, settings.language, settings.noun, prompts.check(settings.prompts))
+
+
+def generator_on(model: Model, cache: Cache, settings: Settings, items: Iterable[Item]) -> Generator:
+    """What a model writes as queries to a catalogue of these items, as the settings say. Raises PromptError."""
+    from agent.recall.generated import Generator
+
+    task = "recall-generate-chat" if "chat" in model.abilities else "recall-generate"
+    folder, control = prompts.check(settings.prompts), model.control_tokens
+    prompt = prompts.load(task, settings.language, control_tokens=control, folder=folder)
+    known = list(items)
+    return Generator(
+        model,
+        prompt,
+        cache,
+        noun=settings.noun,
+        weight=settings.recall.generated_weight,
+        titles=[item.title for item in known],
+        vocabulary={tag for item in known for tag in item.tags},
+    )

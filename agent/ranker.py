@@ -12,12 +12,15 @@ import numpy as np
 from agent.deadline import Deadline
 from agent.embed.base import Embedder
 from agent.embed.passage import passage_of
+from agent.profile.corrections import told_rates
 from agent.profile.taste import recency_weights, taste_vector
-from agent.recall.signals import cosine, tag_affinity, tag_rates, tags_named, year_closeness
+from agent.recall.signals import corrected, cosine, tag_affinity, tag_rates, tags_named, year_closeness
 from agent.rerank.base import Ranking, Reranker
 from agent.rerank.blend import blend, order
 from agent.rerank.weights import Weights
 from agent.types import Degradation, Item, Step, Vector
+
+CORRECTIONS, CORRECTIONS_WEIGHT = "corrections", 1.0  # a person's own word counts as much as their acts
 
 Signals = dict[str, Sequence[float]]
 Stages = dict[tuple[str, str], Sequence[float]]  # (stage, source) -> one score per candidate
@@ -55,11 +58,15 @@ class EmbeddedItems:
 
 @dataclass(frozen=True)
 class Taste:
-    """What ranking knows of a person: liked items oldest first with strengths in (0, 1], disliked items."""
+    """What ranking knows of a person: liked items oldest first with strengths in (0, 1], disliked items.
+
+    `pinned` are the shares that they set their interests in tags to, 0 where they removed one.
+    """
 
     liked: Sequence[Item]
     strengths: Sequence[float]
     disliked: Sequence[Item] = ()
+    pinned: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, history: Sequence[Item]) -> Taste:
@@ -112,7 +119,8 @@ class Ranker:
         """The candidates best first, ties by item_id. Without a reranker or an opinion of its, the prior's order."""
         started = time.perf_counter()
         signals = self.signals(taste, candidates, wish)
-        prior = list(blend(signals, self._weights.prior)) if signals else [0.0] * len(candidates)
+        told = {CORRECTIONS: CORRECTIONS_WEIGHT, **self._weights.prior}
+        prior = list(blend(signals, told)) if signals else [0.0] * len(candidates)
         stages: Stages = {("recall", name): values for name, values in signals.items()} | {("prior", "prior"): prior}
         timings = {"prior": _since(started)}
         started = time.perf_counter()
@@ -143,7 +151,9 @@ class Ranker:
     def signals(self, taste: Taste, candidates: Sequence[Item], wish: str | None) -> Signals:
         """The prior's signals, one number per candidate each: taste, tags, year; wish and wish_tags with a wish.
 
-        For someone of whom nothing is known, popularity alone. Empty without candidates.
+        With interests set by hand also corrections, whatever file the weights come from.
+
+        For someone of whom nothing else is known, popularity. Empty without candidates.
         """
         known = self._vectors.vectors([i.item_id for i in (*taste.liked, *taste.disliked, *candidates)])
         signals: Signals = {}
@@ -163,10 +173,14 @@ class Ranker:
             weights = [float(w) for w in recency_weights(taste.strengths)]
             signals["tags"] = tag_affinity(taste.liked, weights, candidates, self._rates)
             signals["year"] = year_closeness(taste.liked, weights, candidates)
+        if told := told_rates(taste.pinned, self._rates):
+            signals[CORRECTIONS] = corrected(candidates, told, self._rates)
         if wish:
             signals["wish"] = cosine(self._vectors.centre(self._embedder.queries([wish]))[0], rows)
             signals["wish_tags"] = tags_named(wish, candidates, self._rates)
-        return signals or {"popularity": [item.popularity or 0.0 for item in candidates]}
+        if not signals.keys() - {CORRECTIONS}:
+            signals["popularity"] = [item.popularity or 0.0 for item in candidates]
+        return signals
 
 
 def _places(candidates: Sequence[Item], stages: Stages, final: Sequence[float]) -> tuple[Place, ...]:

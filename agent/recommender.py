@@ -5,26 +5,36 @@ events -> profile -> queries -> recall -> fuse -> rerank -> blend -> slate -> ra
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from agent.acts import events_of_acts, rated_acts
-from agent.catalogue.report import forget_refused
+import prompts
 from agent.deadline import Deadline
 from agent.embed.base import Embedder
-from agent.errors import ConfigError, StoreError
+from agent.errors import ConfigError
 from agent.llm.base import Model
 from agent.parts import Parts, Progress, Told
+from agent.people import People
 from agent.ranker import Ranker, Taste
 from agent.recall.where import parse_where
 from agent.settings import Settings, load_settings
-from agent.slates import Stopwatch, distinct, kept_slate, listed, one_of, slate_of, unranked
-from agent.stages import explained, items_of, make_ready, person_from, person_with, ranker_of, recall, reranker_of, said
-from agent.store import Forgotten, Store
-from agent.types import Degradation, Event, EventKind, Item, Profile, Slate
+from agent.slates import Stopwatch, distinct, kept_slate, listed, one_of, remembered, slate_of, unranked
+from agent.stages import (
+    explained,
+    generator_of,
+    items_of,
+    make_ready,
+    person_from,
+    person_with,
+    ranker_of,
+    recall,
+    reranker_of,
+    said,
+    written_for,
+)
+from agent.store import Store
+from agent.types import Degradation, Event, Item, Slate
 
 if TYPE_CHECKING:
     from agent.recall.index import Index
@@ -33,7 +43,7 @@ if TYPE_CHECKING:
 TURNS_LOOKED_AT = 200  # how far back `why` looks for a slate
 
 
-class Recommender:
+class Recommender(People):
     """Palate as an object: tell it what people like, and ask it what they would like next. Use it as a context.
 
     Safe for several threads; one process per data folder. Parts open when first needed, so a question that needs no
@@ -41,7 +51,7 @@ class Recommender:
     """
 
     def __init__(self, parts: Parts) -> None:
-        self.parts = parts
+        super().__init__(parts)
         self.settings = parts.settings
 
     @classmethod
@@ -55,9 +65,10 @@ class Recommender:
     ) -> Self:
         """A recommender on a settings file (`./palate.toml` where there is one), or on settings made by hand.
 
-        Raises ConfigError.
+        Raises ConfigError, and PromptError where the prompts of the settings cannot be rendered.
         """
         chosen = settings or load_settings(Path(config) if config else None).settings
+        prompts.check(chosen.prompts)
         return cls(Parts(chosen, progress=progress, told=told))
 
     def close(self) -> None:
@@ -90,48 +101,6 @@ class Recommender:
         """The language model. Raises ModelError and ConfigError."""
         return self.parts.model
 
-    # What people do and say
-
-    def find(self, title: str | Item) -> Item:
-        """The item of a title or an item id; an Item is itself. Raises NotFound with the nearest titles, Ambiguous."""
-        return title if isinstance(title, Item) else self.parts.titles.find(title)
-
-    def tell(
-        self,
-        user_id: str,
-        *,
-        likes: Sequence[str | Item] = (),
-        dislikes: Sequence[str | Item] = (),
-        seen: Sequence[str | Item] = (),
-        ratings: Mapping[str, float] | None = None,
-        at: datetime | None = None,
-    ) -> list[Event]:
-        """Record what a person likes, dislikes, saw and rated (1 to 5), by titles or item ids; the events written.
-
-        All titles are found before anything is written. Within one call, later acts count as newer by a microsecond.
-        Raises NotFound, Ambiguous, ConfigError.
-        """
-        rated = rated_acts(ratings or {})
-        acts = [
-            *((EventKind.VIEW, title, None) for title in listed("seen", seen)),
-            *((EventKind.DISLIKE, title, None) for title in listed("dislikes", dislikes)),
-            *rated,
-            *((EventKind.LIKE, title, None) for title in listed("likes", likes)),
-        ]
-        found = [(kind, self.find(title).item_id, value) for kind, title, value in acts]
-        events = events_of_acts(user_id, found, at or datetime.now(UTC))
-        self.parts.store.put_events(events)
-        return events
-
-    def profile(self, user_id: str) -> Profile:
-        """What is known of a person's taste; empty for someone of whom nothing is known."""
-        return person_from(self.parts.store, user_id).profile
-
-    def forget(self, user_id: str) -> Forgotten:
-        """Erase everything about a person, the refused rows that name them included; how much there was."""
-        forget_refused(self.settings.folder / "refused", user_id)
-        return self.parts.store.forget(user_id)
-
     # What they would like next
 
     def recommend(
@@ -153,17 +122,19 @@ class Recommender:
         if k < 1:
             raise ConfigError(f"k is {k}", "Ask for at least one recommendation")
         passes = parse_where(where) if where else None
-        deadline, watch = self._begin(llm, timeout_s), Stopwatch()
-        person = person_from(self.parts.store, user_id)
+        parts = self.parts.speaking(wish)
+        deadline, watch = self._begin(llm, timeout_s, parts=parts), Stopwatch()
+        person = person_from(parts.store, user_id)
         wish = person.wish(wish)
-        candidates = recall(self.parts, person, wish, passes, k)
+        written = written_for(parts, person, wish, deadline, generator_of(parts, llm))
+        candidates = recall(parts, person, wish, passes, k, written.queries)
         watch.lap("recall")
-        ranker, degraded = ranker_of(self.parts, llm)
-        ranked = ranker.rank(person.taste, items_of(self.parts.store, candidates), wish, deadline)
+        ranker, degraded = ranker_of(parts, llm)
+        ranked = ranker.rank(person.taste, items_of(parts.store, candidates), wish, deadline)
         watch.lap("rank")
-        slate = slate_of(user_id, ranked, k=k, wish=wish, candidates=candidates, degraded=degraded)
-        slate = watch.on(explained(self.parts, slate, person, deadline, llm=llm))
-        return self._remembered(slate)
+        slate = slate_of(user_id, ranked, k=k, wish=wish, candidates=candidates, degraded=degraded, written=written)
+        slate = watch.on(explained(parts, slate, person, deadline, llm=llm))
+        return remembered(slate, self.parts.store)
 
     def why(self, user_id: str, title: str | Item) -> Slate:
         """The whole path of one item, alone in a slate: from the person's newest slate with it, else computed now.
@@ -187,8 +158,9 @@ class Recommender:
     ) -> Slate:
         """Reasons for items that anyone chose, in the order given, by titles or item ids."""
         items = distinct(map(self.find, listed("titles", titles)))
-        deadline, person = self._begin(llm), person_from(self.parts.store, user_id)
-        return explained(self.parts, unranked(user_id, items, said(wish)), person, deadline, llm=llm)
+        parts = self.parts.speaking(wish)
+        deadline, person = self._begin(llm, parts=parts), person_from(parts.store, user_id)
+        return explained(parts, unranked(user_id, items, said(wish)), person, deadline, llm=llm)
 
     def rank(
         self,
@@ -234,8 +206,9 @@ class Recommender:
         Evidence of kind `event` names the place in the history, as `history-1`, `history-2`, ...
         """
         slate = unranked("", distinct(items), said(wish))
-        deadline = self._begin(llm, catalogue=False)
-        return explained(self.parts, slate, person_with(history), deadline, llm=llm, over=[*history, *items])
+        parts = self.parts.speaking(wish)
+        deadline = self._begin(llm, catalogue=False, parts=parts)
+        return explained(parts, slate, person_with(history), deadline, llm=llm, over=[*history, *items])
 
     # The catalogue
 
@@ -273,22 +246,12 @@ class Recommender:
         reranker, degraded = reranker_of(self.parts, llm)
         return Ranker.over(items, self.parts.embedder, self.parts.weights, reranker), degraded
 
-    def _begin(self, llm: bool = True, timeout_s: float | None = None, *, catalogue: bool = True) -> Deadline:
+    def _begin(
+        self, llm: bool = True, timeout_s: float | None = None, *, catalogue: bool = True, parts: Parts | None = None
+    ) -> Deadline:
         """The time a request has, which runs once the parts it needs are open."""
         time_s = self.settings.model.timeout_s if timeout_s is None else timeout_s
         if not time_s > 0:
             raise ConfigError(f"timeout_s is {time_s:g}", "Give a request some time, such as 5")
-        make_ready(self.parts, llm, catalogue=catalogue)
+        make_ready(parts or self.parts, llm, catalogue=catalogue)
         return Deadline(time_s)
-
-    def _remembered(self, slate: Slate) -> Slate:
-        """The slate, kept as a turn of a conversation so that `why` can answer from it; if it cannot be, it says so."""
-        conversation = uuid.uuid4().hex
-        try:
-            if slate.wish:
-                self.parts.store.add_turn(slate.user_id, conversation, "user", slate.wish)
-            self.parts.store.add_turn(slate.user_id, conversation, "assistant", slate.model_dump_json())
-        except StoreError as error:
-            lost = Degradation(stage="store", reason=f"this answer was not kept: {error}")
-            return slate.model_copy(update={"degraded": (*slate.degraded, lost)})
-        return slate

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from agent.errors import ConfigError
+from agent.language import Language
 from agent.rerank.expression import parse
 
 DEFAULT_MODEL = "smollm2-135m"
+SPEAKERS: dict[Language, str] = {"en": DEFAULT_MODEL, "zh": "qwen2.5-coder-0.5b"}  # where no model is named
 
 
 def _home_expanded(path: Path) -> Path:
@@ -107,6 +109,11 @@ class RecallSettings(Section):
     where_pushdown_max_rows: int = Field(
         default=2_000, ge=0, description="a filter that leaves at most so many rows is applied inside the index"
     )
+    generated: int = Field(
+        default=0, ge=0, le=16, description="descriptions of what a person would love that the model writes as queries"
+    )
+    generated_weight: float = Field(default=0.5, gt=0, le=10, description="what each of them weighs in the fusion")
+    generated_timeout_s: Seconds = Field(default=5, description="what writing them may take; late ones are left out")
 
 
 class RerankSettings(Section):
@@ -123,11 +130,15 @@ class ExplainSettings(Section):
 
 
 class Settings(Section):
-    """All settings. `noun` is what prompts call the items, such as films, games or books."""
+    """All settings. `noun` is what prompts call the items, such as films, games or books.
+
+    Where no language is named, reasons are in that of the wish. Where no model is named, it is the default one of the
+    language.
+    """
 
     folder: Folder = Path("data")
     cache_folder: Folder = Path("~/.cache/palate")
-    language: Literal["en", "zh"] = "en"
+    language: Language = Field(default="en", description="where none is named, reasons are in that of the wish")
     noun: Annotated[Word, StringConstraints(max_length=40)] = "titles"
     prompts: Folder | None = Field(default=None, description="a folder of prompts in place of those of the same name")
     model: ModelSettings = ModelSettings()
@@ -136,3 +147,25 @@ class Settings(Section):
     recall: RecallSettings = RecallSettings()
     rerank: RerankSettings = RerankSettings()
     explain: ExplainSettings = ExplainSettings()
+
+    @property
+    def names_model(self) -> bool:
+        """Whether a model was named; else `model.reference` is the default one of the language."""
+        return "reference" in self.model.model_fields_set
+
+    @property
+    def names_language(self) -> bool:
+        """Whether a language was named."""
+        return "language" in self.model_fields_set
+
+    def speaking(self, language: Language) -> Settings:
+        """The same settings with this language named."""
+        return Settings.model_validate({**dict(self), "language": language})
+
+    @model_validator(mode="after")
+    def _with_its_speaker(self) -> Self:
+        if not self.names_model and self.model.reference != SPEAKERS[self.language]:
+            values = {**dict(self.model), "reference": SPEAKERS[self.language]}
+            model = ModelSettings.model_construct(_fields_set=self.model.model_fields_set, **values)
+            object.__setattr__(self, "model", model)  # the class is frozen for everyone else
+        return self

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterable, Sequence
 
 from pydantic import ValidationError
 
-from agent.errors import ConfigError
+from agent.errors import ConfigError, StoreError
 from agent.ranker import Order
+from agent.recall.generated import Written
+from agent.store import Store
 from agent.types import Candidate, Degradation, Item, Recommendation, Slate, Step
 
 
@@ -20,8 +23,13 @@ def slate_of(
     wish: str | None = None,
     candidates: Sequence[Candidate] = (),
     degraded: Sequence[Degradation] = (),
+    written: Written | None = None,
 ) -> Slate:
-    """The first k places of an order, each path beginning with how recall's candidate came about."""
+    """The first k places of an order, each path beginning with how recall's candidate came about.
+
+    `written` are the queries that a model wrote for recall, if any: their prompt and what went wrong is told too.
+    """
+    asked = written or Written()
     found = {c.item_id: Step(stage="recall", source=c.source, score=c.score, rank=c.rank) for c in candidates}
     recommendations = tuple(
         Recommendation(
@@ -36,8 +44,8 @@ def slate_of(
         user_id=user_id,
         recommendations=recommendations,
         wish=wish,
-        degraded=(*degraded, *ranked.degraded),
-        prompts=ranked.prompts,
+        degraded=(*asked.degraded, *degraded, *ranked.degraded),
+        prompts={**asked.prompts, **ranked.prompts},
         timings_ms={stage: round(ms, 1) for stage, ms in ranked.timings_ms.items()},
     )
 
@@ -76,6 +84,19 @@ def one_of(slate: Slate | None, item_id: str) -> Slate | None:
             alone = r.model_copy(update={"rank": 1, "path": (*r.path, place)})
             return slate.model_copy(update={"recommendations": (alone,)}) if slate else None
     return None
+
+
+def remembered(slate: Slate, store: Store) -> Slate:
+    """The slate, kept as a turn of a conversation so that `why` can answer from it; if it cannot be, it says so."""
+    conversation = uuid.uuid4().hex
+    try:
+        if slate.wish:
+            store.add_turn(slate.user_id, conversation, "user", slate.wish)
+        store.add_turn(slate.user_id, conversation, "assistant", slate.model_dump_json())
+    except StoreError as error:
+        lost = Degradation(stage="store", reason=f"this answer was not kept: {error}")
+        return slate.model_copy(update={"degraded": (*slate.degraded, lost)})
+    return slate
 
 
 class Stopwatch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,10 +13,13 @@ import numpy as np
 from agent.deadline import Deadline
 from agent.errors import ModelError
 from agent.parts import Parts
+from agent.profile.corrections import heeded, only_removed, removed_of
 from agent.profile.fold import profile_from
+from agent.profile.ledger import Background
 from agent.profile.taste import taste_vector
 from agent.ranker import Ranker, Taste
 from agent.recall.fuse import fuse
+from agent.recall.generated import Generator, Written
 from agent.recall.queries import queries_for
 from agent.recall.where import Where
 from agent.rerank.base import Reranker
@@ -32,18 +36,22 @@ class Person:
     known: Mapping[str, Item]
 
     @classmethod
-    def of(cls, user_id: str, events: Sequence[Event], known: Mapping[str, Item]) -> Person:
-        """The person whose events these are."""
-        return cls(events, profile_from(user_id, events, known), known)
+    def of(
+        cls, user_id: str, events: Sequence[Event], known: Mapping[str, Item], background: Background | None = None
+    ) -> Person:
+        """The person whose events these are; their interests are seen against the background."""
+        return cls(events, profile_from(user_id, events, known, background), known)
 
     @property
     def taste(self) -> Taste:
         """What ranking needs to know of them."""
-        liked = [r for r in self.profile.liked if r.item_id in self.known]
+        profile = heeded(self.profile, self.known)
+        liked = [r for r in profile.liked if r.item_id in self.known]
         return Taste(
             [self.known[r.item_id] for r in liked],
             [r.strength for r in liked],
-            [self.known[r.item_id] for r in self.profile.disliked if r.item_id in self.known],
+            [self.known[r.item_id] for r in profile.disliked if r.item_id in self.known],
+            profile.pinned,
         )
 
     def wish(self, now: str | None) -> str | None:
@@ -52,11 +60,11 @@ class Person:
         return said(now) or said(last)
 
 
-def person_from(store: Store, user_id: str) -> Person:
+def person_from(store: Store, user_id: str, background: Background | None = None) -> Person:
     """The person as their events tell; an empty profile where there are none."""
     events = store.events_of(user_id)
     known = {item.item_id: item for item in store.items({e.item_id for e in events if e.item_id is not None})}
-    return Person.of(user_id, events, known)
+    return Person.of(user_id, events, known, background)
 
 
 def person_with(history: Sequence[Item]) -> Person:
@@ -75,25 +83,67 @@ def person_with(history: Sequence[Item]) -> Person:
     return Person.of("history", events, {item.item_id: item for item in history})
 
 
-def recall(parts: Parts, person: Person, wish: str | None, where: Where | None, k: int) -> list[Candidate]:
-    """Unseen candidates, best first: found by every query, fused, and filled up with popular ones where they are few.
+@dataclass(frozen=True)
+class Found:
+    """What one source of recall gave: candidates best first, what they weigh in the fusion, and the time it took."""
 
-    There are `recall.n_candidates` of them, or k where that is more, as far as the catalogue goes.
+    source: str
+    why: str
+    weight: float
+    candidates: Sequence[Candidate]
+    ms: float
+
+
+def recall(
+    parts: Parts, person: Person, wish: str | None, where: Where | None, k: int, written: Sequence[Query] = ()
+) -> list[Candidate]:
+    """Unseen candidates, best first: found by every source, fused, and filled up with popular ones where they are few.
+
+    There are `recall.n_candidates` of them, or k where that is more, as far as the catalogue goes. `written` are
+    further queries, those that a model wrote.
     """
-    index, settings = parts.fresh_index, parts.settings.recall
-    if where is not None:
-        index.check(where)
+    settings, seen = parts.settings.recall, person.profile.seen
     wanted = max(settings.n_candidates, k)
-    queries = _queries(parts, person, wish)
-    depth = max(settings.per_query, wanted)
-    seen = person.profile.seen
-    found = fuse(
-        [index.search(_vector(parts, q), depth, source=q.source, where=where, exclude=seen) for q in queries],
-        [query.weight for query in queries],
-    )[:wanted]
+    lists = searched(parts, person, wish, where, max(settings.per_query, wanted), written)
+    found = _heeding(parts.store, person, fuse([one.candidates for one in lists], [one.weight for one in lists]))
+    found = found[:wanted]
     if len(found) < wanted:
-        found += _popular(parts.store, wanted - len(found), where, seen | {c.item_id for c in found}, after=len(found))
+        met = seen | {c.item_id for c in found}
+        found += _popular(parts.store, wanted - len(found), where, met, person.profile.pinned, after=len(found))
     return found
+
+
+def searched(
+    parts: Parts, person: Person, wish: str | None, where: Where | None, depth: int, written: Sequence[Query] = ()
+) -> list[Found]:
+    """What every source of recall finds by itself: up to `depth` unseen candidates each."""
+    if where is not None:
+        parts.fresh_index.check(where)
+    queries = [*_queries(parts, person, wish), *written]
+    return [_answered(parts, query, depth, where, person.profile.seen) for query in queries]
+
+
+def written_for(
+    parts: Parts, person: Person, wish: str | None, deadline: Deadline, generator: Generator | None
+) -> Written:
+    """The queries that the model writes for a person, `recall.generated` of them; late ones are left out.
+
+    They may take half of the time that is left. None without a generator.
+    """
+    settings = parts.settings.recall
+    if generator is None or not settings.generated:
+        return Written()
+    time_s = min(settings.generated_timeout_s, deadline.remaining_s / 2)
+    liked, interests = person.taste.liked, list(person.profile.interests)
+    return generator.queries(liked, interests, wish, settings.generated, Deadline(time_s))
+
+
+def generator_of(parts: Parts, llm: bool) -> Generator | None:
+    """What writes queries, where they are asked for; None where the model fails, of which `ranker_of` tells."""
+    try:
+        return parts.generator if llm and parts.settings.recall.generated else None
+    except ModelError:
+        return None
 
 
 def make_ready(parts: Parts, llm: bool, *, catalogue: bool = True) -> None:
@@ -172,7 +222,7 @@ def items_of(store: Store, candidates: Iterable[Candidate]) -> list[Item]:
 
 
 def _queries(parts: Parts, person: Person, wish: str | None) -> list[Query]:
-    profile = person.profile
+    profile = heeded(person.profile, person.known)
     vectors = parts.fresh_index.vectors([r.item_id for r in (*profile.liked, *profile.disliked)])
 
     def _rows(reactions: Sequence[Reaction]) -> list[Vector]:
@@ -183,6 +233,12 @@ def _queries(parts: Parts, person: Person, wish: str | None) -> list[Query]:
     return queries_for(profile, wish, taste, vectors, {i: item.name for i, item in person.known.items()})
 
 
+def _answered(parts: Parts, query: Query, depth: int, where: Where | None, seen: frozenset[str]) -> Found:
+    started, vector = time.perf_counter(), _vector(parts, query)
+    candidates = parts.fresh_index.search(vector, depth, source=query.source, where=where, exclude=seen)
+    return Found(query.source, query.why, query.weight, candidates, (time.perf_counter() - started) * 1e3)
+
+
 def _vector(parts: Parts, query: Query) -> Vector:
     if query.vector is not None:
         return query.vector
@@ -190,10 +246,23 @@ def _vector(parts: Parts, query: Query) -> Vector:
     return np.asarray(vectors[0])
 
 
-def _popular(store: Store, n: int, where: Where | None, exclude: frozenset[str], *, after: int) -> list[Candidate]:
-    """The n most popular items that pass, ranked on from `after`."""
-    items = store.popular(n if where is None else store.count_items(), exclude=exclude)
-    fitting = [item for item in items if where is None or where.matches(item)][:n]
+def _heeding(store: Store, person: Person, candidates: list[Candidate]) -> list[Candidate]:
+    """The candidates, without items of which the person removed every tag."""
+    pinned = person.profile.pinned
+    if not removed_of(pinned):
+        return candidates
+    kept = {item.item_id for item in items_of(store, candidates) if not only_removed(item, pinned)}
+    left = (candidate for candidate in candidates if candidate.item_id in kept)
+    return [candidate.model_copy(update={"rank": rank}) for rank, candidate in enumerate(left, start=1)]
+
+
+def _popular(
+    store: Store, n: int, where: Where | None, exclude: frozenset[str], pinned: Mapping[str, float], *, after: int
+) -> list[Candidate]:
+    """The n most popular items that pass, ranked on from `after`; none of which the person removed every tag."""
+    every = where is not None or removed_of(pinned)
+    items = store.popular(store.count_items() if every else n, exclude=exclude)
+    fitting = [item for item in items if (where is None or where.matches(item)) and not only_removed(item, pinned)][:n]
     return [
         Candidate(item_id=item.item_id, source="popular", rank=after + rank, score=item.popularity or 0.0)
         for rank, item in enumerate(fitting, start=1)

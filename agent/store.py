@@ -7,7 +7,7 @@ database by SQLAlchemy URL. Several processes may use one store at once.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from agent.database import EVENTS, ITEMS, META, TURNS, Database
+from agent.database import EVENTS, GENERATED, ITEMS, META, TURNS, Database
 from agent.errors import StoreError
 from agent.types import Event, Item
 
@@ -157,6 +157,29 @@ class Store:
         rows = self._database.read(ITEMS.select().order_by(*order).limit(n + len(exclude)))
         kept = (row for row in rows if row.item_id not in exclude)
         return [self._parsed(Item, row.body) for row in islice(kept, n)]
+
+    # What a model wrote about items: beside them, never in them
+
+    def put_generated(self, bodies: Mapping[str, str]) -> None:
+        """Keep a text, such as JSON, beside each item, all or none; an older one of the item is replaced."""
+        insert = self._database.insert(GENERATED)
+        upsert = insert.on_conflict_do_update(index_elements=["item_id"], set_={"body": insert.excluded.body})
+        with self._database.writing() as connection:
+            for some in _chunks(bodies.items()):
+                connection.execute(upsert, [{"item_id": item_id, "body": body} for item_id, body in some])
+            self._note(connection, _VERSION, uuid.uuid4().hex)
+
+    def generated(self) -> dict[str, str]:
+        """What is kept beside items, by item_id."""
+        rows = self._database.read(GENERATED.select()) if self._database.has(GENERATED) else ()
+        return {row.item_id: row.body for row in rows}
+
+    def remove_generated(self) -> int:
+        """How many such texts there were; none is left."""
+        with self._database.writing() as connection:
+            removed = connection.execute(GENERATED.delete()).rowcount
+            self._note(connection, _VERSION, uuid.uuid4().hex)
+        return removed
 
     # Events
 

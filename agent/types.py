@@ -109,6 +109,7 @@ class EventKind(StrEnum):
     SEARCH = "search"
     REVIEW = "review"
     MESSAGE = "message"
+    INTEREST = "interest"
 
 
 class Event(Value):
@@ -136,6 +137,10 @@ class Event(Value):
             raise ValueError("an event names an item_id, or holds text, or both")
         if self.kind is EventKind.RATE and self.value is None:
             raise ValueError("a rating needs a value")
+        if self.kind is EventKind.INTEREST and not (self.text or "").strip():
+            raise ValueError("an interest names its tag as text")
+        if self.kind is EventKind.INTEREST and self.value is not None and not 0 <= self.value <= 1:
+            raise ValueError("an interest is a share between 0 and 1")
         return self
 
 
@@ -157,7 +162,11 @@ class Wish(Value):
 
 
 class Profile(Value):
-    """A person's taste, a pure fold of their events. Sequences run oldest first; `interests` sums to 1 or is empty."""
+    """A person's taste, a pure fold of their events. Sequences run oldest first; `interests` sums to 1 or is empty.
+
+    `interests` are posterior means by tag, largest first; `pinned` are the shares that the person set themselves, 0 for
+    a tag they removed (docs/interests.md).
+    """
 
     user_id: str
     liked: tuple[Reaction, ...] = ()
@@ -165,6 +174,7 @@ class Profile(Value):
     seen: frozenset[str] = frozenset()
     wishes: tuple[Wish, ...] = ()
     interests: Mapping[str, float] = Field(default_factory=dict)
+    pinned: Mapping[str, float] = Field(default_factory=dict)
 
 
 class Query(Value):

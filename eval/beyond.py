@@ -7,11 +7,12 @@ once. A case has no value where a figure means nothing for it (no order, no tags
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, compress, islice
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from eval.statistics import Estimate, estimate, mean
 
 K = 10
+BLOCK = 5_000  # cases that are looked at at once
 ALPHA = 0.01
 
 COVERAGE, GINI = "coverage", "gini"
@@ -84,15 +86,24 @@ def beyond(
 
     `orders` and `histories` are item ids by case; `users` names each case's person, who is drawn whole.
     """
-    shown = {case: _first(order, shelf, k) for case, order in orders.items()}
-    lists = [items for items in shown.values() if items]
+    times, n_lists = Counter[str](), 0
+    columns: defaultdict[str, array[float]] = defaultdict(lambda: array("d"))  # NaN where a case has no value
+    cases = iter(orders)
+    while block := list(islice(cases, BLOCK)):
+        shown = {case: _first(orders[case], shelf, k) for case in block}
+        times.update(item_id for items in shown.values() for item_id in items)
+        n_lists += sum(1 for items in shown.values() if items)
+        for name, values in case_values(shown, histories, shelf).items():
+            columns[name].extend(math.nan if value is None else value for value in values.values())
     found: dict[str, Estimate | Missing] = {}
-    for name, value in ((COVERAGE, coverage(lists, shelf.tags)), (GINI, gini(lists, shelf.tags))):
-        found[name] = Missing("nothing was shown") if value is None else Estimate(value, None, None, len(lists))
-    for name, values in case_values(shown, histories, shelf).items():
-        given = {case: value for case, value in values.items() if value is not None}
-        clusters = [users.get(case, case) for case in given]
-        found[name] = estimate(list(given.values()), clusters=clusters) if given else Missing(_why(name, shelf))
+    for name, value in ((COVERAGE, _covered(times, shelf.tags)), (GINI, _unequal(times, shelf.tags))):
+        found[name] = Missing("nothing was shown") if value is None else Estimate(value, None, None, n_lists)
+    clusters = [users.get(case, case) for case in orders]
+    for name, column in columns.items():
+        floats = np.asarray(column)
+        given = ~np.isnan(floats)
+        whose = list(compress(clusters, given))
+        found[name] = estimate(floats[given], clusters=whose) if whose else Missing(_why(name, shelf))
     return found
 
 
@@ -116,12 +127,23 @@ def case_values(
 
 def coverage(lists: Collection[Sequence[str]], catalogue: Collection[str]) -> float | None:
     """The share of the catalogue that the lists show at all, in [0, 1]; None without a list or a catalogue."""
-    return len({item_id for items in lists for item_id in items}) / len(catalogue) if lists and catalogue else None
+    return _covered(_times(lists), catalogue) if lists else None
 
 
 def gini(lists: Collection[Sequence[str]], catalogue: Collection[str]) -> float | None:
     """How unequally the lists show the catalogue's items, in [0, 1); None where they show none."""
-    times = Counter(item_id for items in lists for item_id in items)
+    return _unequal(_times(lists), catalogue)
+
+
+def _times(lists: Collection[Sequence[str]]) -> Counter[str]:
+    return Counter(item_id for items in lists for item_id in items)
+
+
+def _covered(times: Counter[str], catalogue: Collection[str]) -> float | None:
+    return len(times) / len(catalogue) if times and catalogue else None
+
+
+def _unequal(times: Counter[str], catalogue: Collection[str]) -> float | None:
     exposure = np.sort(np.array([times[item_id] for item_id in catalogue], dtype=np.float64))
     n, total = len(exposure), exposure.sum()
     if not total:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agent.errors import CatalogueError, ConfigError
 from agent.types import Identifier, Item, Text
-from eval.jsonlines import Fault, read_objects, refuse
+from eval.jsonlines import Fault, chunks, read_objects, refuse
 from eval.past import FILE, Past, load_past
 
 ITEMS, CASES, EVENTS = "items.jsonl", "cases.jsonl", FILE
@@ -65,22 +65,61 @@ class Case(BaseModel):
 
 
 @dataclass(frozen=True)
-class DataSet:
-    """A checked folder of items and cases. `sha256` is that of items.jsonl followed by cases.jsonl, byte for byte.
+class Stock:
+    """The checked items of a data set; its cases are checked one by one when they are asked for.
 
-    `references` names the systems that have orders in it.
+    `sha256` is that of items.jsonl followed by cases.jsonl, byte for byte.
     """
 
     folder: Path
     items: Mapping[str, Item]
-    n_cases: int
     sha256: str
-    references: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, folder: Path) -> Stock:
+        """That of the folder. Raises as `DataSet.open` does, for bad cases not before they are asked for."""
+        _present(folder)
+        digest = hashlib.sha256()
+        items = _items(folder / ITEMS, digest)
+        for chunk in chunks(folder / CASES):
+            digest.update(chunk)
+        return cls(folder, items, digest.hexdigest())
 
     @property
     def name(self) -> str:
         """The folder's own name."""
         return self.folder.resolve().name
+
+    @cached_property
+    def past(self) -> Past:
+        """What people did before the cases; empty where the folder does not tell it. Raises CatalogueError."""
+        return load_past(self.folder, tuple(self.items))
+
+    def cases(self, limit: int | None = None) -> Iterator[Case]:
+        """The cases in the file's order, streamed, at most `limit` of them.
+
+        Raises CatalogueError where one is bad, such as when the file has changed since it was checked.
+        """
+        return islice(self._stream(), limit)
+
+    def _stream(self) -> Iterator[Case]:
+        for found in _cases(self.folder / CASES, self.items, (), None):
+            if isinstance(found, Fault):
+                refuse([found])
+            else:
+                yield found
+
+
+@dataclass(frozen=True)
+class DataSet(Stock):
+    """A checked folder of items and cases. `references` names the systems that have orders in it.
+
+    `given_away` are the cases that give a relevant item away by themselves.
+    """
+
+    n_cases: int
+    references: tuple[str, ...] = ()
+    given_away: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, folder: Path, needs: Sequence[str] = ("history", "candidates")) -> DataSet:
@@ -99,12 +138,7 @@ class DataSet:
         if not checked.n_cases:
             raise CatalogueError(f"{folder / CASES} holds no cases", "Write one JSON object a line")
         references = tuple(sorted(checked.references))
-        return cls(folder, items, checked.n_cases, digest.hexdigest(), references)
-
-    @cached_property
-    def past(self) -> Past:
-        """What people did before the cases; empty where the folder does not tell it. Raises CatalogueError."""
-        return load_past(self.folder, tuple(self.items))
+        return cls(folder, items, digest.hexdigest(), checked.n_cases, references, tuple(checked.given_away))
 
     @cached_property
     def leaked(self) -> tuple[str, ...]:
@@ -112,28 +146,16 @@ class DataSet:
 
         Reads the past. Raises CatalogueError.
         """
+        if not len(self.past):
+            return self.given_away
         return tuple(case.case_id for case in self.cases() if case.leaked or self._done_with(case))
 
     def _done_with(self, case: Case) -> bool:
         return not self.past.touched(case.user_id).isdisjoint(case.relevant)
 
-    def cases(self, limit: int | None = None) -> Iterator[Case]:
-        """The cases in the file's order, streamed, at most `limit` of them.
-
-        Raises CatalogueError when the file has changed for the worse since it was checked.
-        """
-        return islice(self._stream(), limit)
-
     def n_run(self, limit: int | None = None) -> int:
         """How many cases `cases` gives with this limit."""
         return min(self.n_cases, limit or self.n_cases)
-
-    def _stream(self) -> Iterator[Case]:
-        for found in _cases(self.folder / CASES, self.items, (), None):
-            if isinstance(found, Fault):
-                refuse([found])
-            else:
-                yield found
 
 
 @dataclass
@@ -143,6 +165,7 @@ class _Checked:
     n_cases: int = 0
     faults: list[Fault] = field(default_factory=list)
     references: set[str] = field(default_factory=set)
+    given_away: list[str] = field(default_factory=list)
 
     def take(self, found: Case | Fault) -> None:
         """Count one more line."""
@@ -151,6 +174,7 @@ class _Checked:
             return
         self.n_cases += 1
         self.references.update(found.reference)
+        self.given_away += [found.case_id] if found.leaked else []
 
 
 def item_from(row: Mapping[str, object]) -> Item:

@@ -13,6 +13,7 @@ import typer
 from agent.commands import render
 from agent.commands.options import JsonOption
 from eval.building.command import building
+from eval.interests.command import interests
 from eval.optimising.command import optimize
 from eval.options import (
     DEFAULT_SEED,
@@ -25,6 +26,7 @@ from eval.options import (
     watch,
 )
 from eval.probe.command import app as probe
+from eval.recall.command import recall
 from eval.reporting.command import add_to as add_reporting
 from eval.running.command import add_to as add_running
 from eval.simulating.command import simulate
@@ -92,10 +94,12 @@ def commands_with(open_ranker: Opener, opens: Opens | None = None) -> typer.Type
     app.add_typer(building, name="data")
     app.command("speed")(speed)
     app.command("table")(table)
+    app.command("recall")(recall)
     app.add_typer(probe, name="probe")
     app.command("quantise")(quantise)
     app.command("optimize")(optimize)
     app.command("simulate")(simulate)
+    app.command("interests")(interests)
     add_reporting(app)
     return app
 

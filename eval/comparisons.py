@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
-from eval.metrics import PerCase
-from eval.statistics import Clusters, Difference, difference, holm, smallest_detectable
+from eval.metrics import PerCase, in_order
+from eval.resampling import Floats
+from eval.statistics import Clusters, Difference, difference, holm, lowest, smallest_detectable
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,7 @@ class Comparison:
     """One system against another on the same cases, among `family` comparisons of the run.
 
     `p_holm` is each metric's p corrected for that family; `detectable` the smallest difference that so many cases
-    would show (see `smallest_detectable`).
+    would show (see `smallest_detectable`); `lowest` what the difference may be where a case more loses all (see there).
     """
 
     system: str
@@ -23,6 +24,7 @@ class Comparison:
     p_holm: Mapping[str, float]
     detectable: Mapping[str, float | None]
     family: int = 1
+    lowest: Mapping[str, float | None] = field(default_factory=dict)
 
     def as_row(self, headline: str, margin: float | None = None) -> dict[str, object]:
         """The documented JSON shape of a comparison; with a margin also whether it is shown to be no worse by that."""
@@ -46,10 +48,11 @@ def compare(
     both = [_paired(values[one], values[other]) for one, other in pairs]
     metrics = [{name: difference(*v, clusters=clusters) for name, v in by_name.items()} for by_name in both]
     spread = [{name: smallest_detectable(*v, clusters=clusters) for name, v in by_name.items()} for by_name in both]
+    floors = [{name: lowest(*v, clusters=clusters) for name, v in by_name.items()} for by_name in both]
     names = list(both[0]) if both else []
     adjusted = {name: holm([by_name[name].p for by_name in metrics]) for name in names}
     return tuple(
-        Comparison(*pair, metrics[n], {name: adjusted[name][n] for name in names}, spread[n], len(pairs))
+        Comparison(*pair, metrics[n], {name: adjusted[name][n] for name in names}, spread[n], len(pairs), floors[n])
         for n, pair in enumerate(pairs)
     )
 
@@ -57,11 +60,18 @@ def compare(
 def not_worse(comparison: Comparison, margin: float, metric: str) -> bool | None:
     """Whether the whole interval lies above -margin: the system is shown to lose no more than that, if anything.
 
-    A non-inferiority test at one-sided .025, read off the interval and never off the point. None without an interval.
+    A non-inferiority test, read off the `floor` and never off the point: where the loss is the margin it passes no more
+    than one time in twenty, though the losses be rare and large. None without an interval.
     """
-    low = comparison.metrics[metric].low
+    low = floor(comparison, metric)
     return None if low is None else low > -margin
 
 
-def _paired(one: PerCase, other: PerCase) -> dict[str, tuple[list[float], list[float]]]:
-    return {name: (list(one[name].values()), list(other[name].values())) for name in one}
+def floor(comparison: Comparison, metric: str) -> float | None:
+    """The lower end of the interval, or `lowest` where that is lower still; None without an interval."""
+    known = (comparison.metrics[metric].low, comparison.lowest.get(metric))
+    return min((low for low in known if low is not None), default=None)
+
+
+def _paired(one: PerCase, other: PerCase) -> dict[str, tuple[Floats, Floats]]:
+    return {name: (in_order(one[name]), in_order(other[name])) for name in one}

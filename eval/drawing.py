@@ -31,16 +31,22 @@ BEYOND = {
 
 
 def draw_results(
-    results: Results, about: Sequence[tuple[str, object]], *, shown: Sequence[str] = USUAL, margin: float | None = None
+    results: Results,
+    about: Sequence[tuple[str, object]],
+    *,
+    shown: Sequence[str] = USUAL,
+    margin: float | None = None,
+    beyond: bool = True,
 ) -> None:
     """Draw results: every system with its metrics, the verdicts, then `about`, named values that they hold for.
 
-    `shown` are the metrics to draw; with a margin each pair is also judged by it (see `not_worse_sentence`).
+    `shown` are the metrics to draw; with a margin each pair is also judged by it (see `not_worse_sentence`). Without
+    `beyond` what the orders do besides hitting is left out.
     """
     console = out()
     for table in _tables(results, shown):
         console.print(table)
-    if results.shelf:
+    if results.shelf and beyond:
         console.print(_beyond_table(results.results))
     for pair in results.comparisons:
         console.print(plain(verdict(pair, results.headline)), soft_wrap=True)

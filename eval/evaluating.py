@@ -32,6 +32,6 @@ def evaluate(
         output = Path(tempfile.mkdtemp(prefix="palate-run-"))
     with folder_for(asked, output) as folder:
         carry_out(asked, folder, opens)
-        summary = Summary.of(folder)
+        summary = Summary.of(folder, known=asked.datasets)
         folder.write_summary(summary.as_json())
     return summary

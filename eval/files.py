@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -37,3 +38,12 @@ def write_text(path: Path, lines: Iterable[str], hint: str = "Give another file"
             os.fsync(file.fileno())
     except OSError as error:
         raise ConfigError(f"cannot write {path}: {error.strerror or error}", hint) from error
+
+
+def write_json(path: Path, value: Mapping[str, object]) -> None:
+    """Write one JSON object so that the file is never seen half-written. Raises OSError."""
+    with whole(path) as part, part.open("w", encoding="utf-8") as file:
+        json.dump(value, file, ensure_ascii=False, indent=1, allow_nan=False)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())

@@ -15,6 +15,7 @@ from agent.errors import CatalogueError
 
 MAX_LINE_BYTES = 4_000_000
 MAX_FAULTS_TOLD = 5
+CHUNK_BYTES = 1_048_576
 
 
 class Digest(Protocol):
@@ -51,11 +52,19 @@ def read_objects(path: Path, digest: Digest | None = None) -> Iterator[tuple[int
                 elif text.strip():
                     yield _object_of(path, line, text)
     except OSError as error:
-        raise CatalogueError(
-            f"cannot read {path}: {error.strerror or error}", "Check the file and its rights"
-        ) from error
+        raise _unreadable(path, error) from error
     except (EOFError, zlib.error) as error:
         raise CatalogueError(f"cannot unpack {path}: {error}", "It is cut off or damaged: fetch it again") from error
+
+
+def chunks(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, some at a time. Raises CatalogueError when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+    except OSError as error:
+        raise _unreadable(path, error) from error
 
 
 def refuse(faults: Sequence[Fault]) -> None:
@@ -65,6 +74,10 @@ def refuse(faults: Sequence[Fault]) -> None:
     told = "; ".join(str(fault) for fault in faults[:MAX_FAULTS_TOLD])
     more = f"; and {len(faults) - MAX_FAULTS_TOLD:,} more bad lines" if len(faults) > MAX_FAULTS_TOLD else ""
     raise CatalogueError(told + more, "Mend the data set: a score over part of it would mislead")
+
+
+def _unreadable(path: Path, error: OSError) -> CatalogueError:
+    return CatalogueError(f"cannot read {path}: {error.strerror or error}", "Check the file and its rights")
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import ir_measures
+import numpy as np
+from numpy.typing import NDArray
 
 from agent.errors import ConfigError
 
@@ -17,6 +21,21 @@ LIBRARY, ENGINE = "ir-measures", "pytrec-eval-terrier"
 KNOWN = "ndcg@K, recall@K, precision@K, f1@K, map@K, hr@K (= success@K), rr (= mrr), rr@K (= mrr@K); K from 1 to 9999"
 
 PerCase = Mapping[str, Mapping[str, float]]
+
+
+@runtime_checkable
+class InArray(Protocol):
+    """Values by case that lie in one array, in the order of the cases."""
+
+    floats: NDArray[np.float64]
+
+
+class Found(NamedTuple):
+    """All that a metric sees of an order: the 1-based places of relevant items, rising, and how many there are."""
+
+    places: tuple[int, ...]
+    n_relevant: int
+
 
 _ALIASES = {"hr": "success", "mrr": "rr"}
 _MEASURES = {
@@ -79,23 +98,48 @@ def per_case(
     Places are handed over as strictly falling scores, so ties never decide; an id given twice counts at its first
     place only. Orders of cases that `relevant` lacks are passed over. Raises ConfigError for a name that is no metric.
     """
+    found = {case: found_in(orders.get(case, ()), ids) for case, ids in relevant.items()}
+    scored = values_of(found.values(), names)
+    return {name: {case: values[one] for case, one in found.items()} for name, values in scored.items()}
+
+
+def in_order(values: Mapping[str, float]) -> NDArray[np.float64]:
+    """The values of the cases in their order; not copied where they lie in an array already."""
+    return values.floats if isinstance(values, InArray) else np.fromiter(values.values(), np.float64, len(values))
+
+
+def found_in(order: Iterable[str], relevant: Collection[str]) -> Found:
+    """Where an order has its relevant items; one that it gives twice counts at its first place."""
+    wanted = set(relevant)
+    places = (place for place, item_id in enumerate(dict.fromkeys(order), start=1) if item_id in wanted)
+    return Found(tuple(places), len(wanted))
+
+
+def values_of(found: Iterable[Found], names: Iterable[str] = DEFAULT) -> Mapping[str, Mapping[Found, float]]:
+    """Each metric's value of each of these, in [0, 1]. Orders that are alike to metrics are scored once.
+
+    Raises ConfigError for a name that is no metric.
+    """
     wanted = {name: _measures(name) for name in names}
     measures = list(dict.fromkeys(measure for several in wanted.values() for measure in several))
-    found = {measure: dict.fromkeys(relevant, 0.0) for measure in measures}
-    judged = {case: dict.fromkeys(ids, 1) for case, ids in relevant.items()}
-    ranked = {case: _falling(orders[case]) for case in relevant if orders.get(case)}
-    if ranked and measures:
-        for value in ir_measures.iter_calc(measures, judged, ranked):
-            found[value.measure][value.query_id] = float(value.value)
-    return {name: _joined([found[measure] for measure in several]) for name, several in wanted.items()}
+    distinct = list(dict.fromkeys(found))
+    values = {measure: dict.fromkeys(distinct, 0.0) for measure in measures}
+    hits = {str(n): one for n, one in enumerate(distinct) if one.places}
+    judged = {query: {str(n): 1 for n in range(one.n_relevant)} for query, one in hits.items()}
+    ranked = {query: _falling(one) for query, one in hits.items()}
+    for value in ir_measures.iter_calc(measures, judged, ranked) if hits and measures else ():
+        values[value.measure][hits[value.query_id]] = float(value.value)
+    return {name: _joined([values[measure] for measure in several]) for name, several in wanted.items()}
 
 
-def _falling(order: Sequence[str]) -> dict[str, float]:
-    return {item_id: -float(place) for place, item_id in enumerate(dict.fromkeys(order), start=1)}
+def _falling(found: Found) -> dict[str, float]:
+    """The order with its relevant items called by number, others by place, down to the last relevant one."""
+    called = {place: str(n) for n, place in enumerate(found.places)}
+    return {called.get(place, f"at {place}"): -float(place) for place in range(1, found.places[-1] + 1)}
 
 
-def _joined(parts: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """One part as it is; two parts, case by case, as their harmonic mean."""
+def _joined(parts: Sequence[Mapping[Found, float]]) -> dict[Found, float]:
+    """One part as it is; two parts, one by one, as their harmonic mean."""
     if len(parts) == 1:
         return dict(parts[0])
     one, other = parts
@@ -117,5 +161,13 @@ def _parts(name: str) -> tuple[str, int]:
     family = match["family"] if match else ""
     family, k = _ALIASES.get(family, family), int((match and match["k"]) or 0)
     if not family or not (k or family == "rr"):
-        raise ConfigError(f"there is no metric {name!r}", f"Metrics: {KNOWN}")
+        raise ConfigError(f"there is no metric {name!r}", _nearest(name))
     return family, k
+
+
+def _nearest(name: str) -> str:
+    """The metric that may be meant, and all that there are."""
+    family, _, k = name.lower().partition("@")
+    close = difflib.get_close_matches(family, [*_MEASURES, *_ALIASES, "f1"], n=1, cutoff=0.6)
+    meant = f"{close[0]}@{k if k.isdecimal() and 0 < int(k) < 10_000 else 10}" if close else ""
+    return f"Did you mean {meant}? Metrics: {KNOWN}" if meant else f"Metrics: {KNOWN}"

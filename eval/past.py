@@ -13,6 +13,8 @@ from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from agent.profile.fold import SEEN
@@ -46,6 +48,12 @@ class Past:
     def users(self) -> Mapping[str, int]:
         """The place of each person who did anything."""
         return {user_id: place for place, user_id in enumerate(self.acts.users)}
+
+    @cached_property
+    def met_by(self) -> NDArray[np.int64]:
+        """How many people did anything with each item, in the order of the items: each of them counts once."""
+        pairs = np.unique(self.acts.user.astype(np.int64) * max(1, len(self.items)) + self.acts.item)
+        return np.bincount(pairs % max(1, len(self.items)), minlength=len(self.items)).astype(np.int64)
 
     @cached_property
     def _by_user(self) -> tuple[Numbers, Numbers]:

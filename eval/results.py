@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
 from eval.beyond import FORMULAS, LOWER_IS_BETTER, Figures, K, Missing, Shelf, beyond
 from eval.cases import DataSet
 from eval.chance import SEED
-from eval.comparisons import Comparison, compare, not_worse
-from eval.metrics import DEFAULT, HEADLINE, PerCase, described, per_case
+from eval.comparisons import Comparison, compare, floor, not_worse
+from eval.metrics import DEFAULT, HEADLINE, PerCase, described, in_order, per_case
 from eval.runs import Run
 from eval.statistics import (
     CONFIDENCE,
     NORMAL_MIN_CASES,
     POWER,
     RESAMPLES,
+    UNIT,
     Clusters,
     Difference,
     Estimate,
@@ -34,12 +35,16 @@ MAX_NAMED_CASES = 20
 
 @dataclass(frozen=True)
 class Result:
-    """One system's figures: `answered` of `n` cases had an order, and the others count as 0."""
+    """One system's figures: `answered` of `n` cases had an order, and the others count as 0.
+
+    `answered_rate` is the share of people all of whose cases had one.
+    """
 
     system: System
     answered: int
     metrics: Mapping[str, Estimate]
-    beyond: Figures = field(default_factory=dict)
+    beyond: Figures
+    answered_rate: Estimate
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,7 @@ def summarise(
     Raises ConfigError for a name that is no metric, ValueError for a run without cases.
     """
     values = {system.name: per_case(run.orders[system.name], run.relevant, metrics) for system in systems}
-    results = tuple(
-        Result(s, run.answered(s.name), estimates(values[s.name], run.clusters), _beyond(run, s.name, shelf))
-        for s in systems
-    )
+    results = tuple(_result(run, system, values[system.name], shelf) for system in systems)
     pairs = [*COMPARED, *((MODEL, s.name) for s in systems if s.kind == "reference")]
     known = [(one, other) for one, other in pairs if one in values and other in values]
     return Results(results, compare(known, values, run.clusters), values, shelf)
@@ -86,7 +88,7 @@ def summarise(
 
 def as_rows(results: Results) -> list[dict[str, object]]:
     """One plain object a system, with `value`, `low`, `high` and `n` of every metric."""
-    return [_row(result, len(results.per_case[result.system.name][results.headline])) for result in results.results]
+    return [_row(result) for result in results.results]
 
 
 def compared_rows(results: Results, margin: float | None = None) -> list[dict[str, object]]:
@@ -116,15 +118,18 @@ def method(metrics: Sequence[str] | Mapping[str, object]) -> dict[str, object]:
     """How the figures came about: every metric's formula and library, the statistics, the versions."""
     return {
         "metrics": {name: {"formula": described(name).formula, "library": described(name).library} for name in metrics},
-        "interval": f"{CONFIDENCE:.0%} BCa bootstrap over cases, a user's drawn together, {RESAMPLES} resamples,"
-        f" seed {SEED}; from {NORMAL_MIN_CASES} users on the normal approximation, here and in the test",
+        "interval": f"{CONFIDENCE:.0%} bootstrap over cases, a user's drawn together, {RESAMPLES} resamples, seed"
+        f" {SEED}, the level widened for few users as Student's t is; differences: BCa, with two more users who differ"
+        " by the root mean square of those who do and 1; metrics: percentiles, with two more users at 0 and 1; Wilson's"
+        f" where all users are alike; from {NORMAL_MIN_CASES} users on the normal approximation, here and in the test",
+        "not_worse": "the lower of the interval's end and of Student's with two more users who differ by 1",
         "test": f"paired permutation test over cases, a user's flipped together, two-sided, {RESAMPLES} sign flips,"
         f" seed {SEED}",
         "p_holm": "Holm's step-down over the comparisons of the run, within each metric",
         "detectable": f"smallest true difference shown with {POWER:.0%} power at alpha {1 - CONFIDENCE:.2f}, normal"
         " approximation from the observed spread, one comparison",
         "rates": f"{CONFIDENCE:.0%} Wilson score bounds",
-        "versions": {"python": platform.python_version(), "scipy": version("scipy"), "numpy": version("numpy")},
+        "versions": {"python": platform.python_version(), "numpy": version("numpy")},
     }
 
 
@@ -147,13 +152,14 @@ def not_worse_sentence(comparison: Comparison, margin: float, metric: str = HEAD
     """One plain sentence: shown to be no worse than by the margin, shown to be worse than that, or neither."""
     found, one, other = comparison.metrics[metric], comparison.system, comparison.against
     by = f"by more than {margin:g} {metric}"
-    if found.low is None or found.high is None:
+    low = floor(comparison, metric)
+    if low is None or found.high is None:
         return f"{one} against {other}: one case or one user says nothing about being worse {by}"
     if not_worse(comparison, margin, metric):
-        return f"{one} is not worse than {other} {by}: its interval begins at {found.low:+.3f}"
+        return f"{one} is not worse than {other} {by}: its interval begins at {low:+.3f}"
     if found.high < -margin:
         return f"{one} is worse than {other} {by}: its interval ends at {found.high:+.3f}"
-    return f"{one} is not shown to be within {margin:g} {metric} of {other}: its interval begins at {found.low:+.3f}"
+    return f"{one} is not shown to be within {margin:g} {metric} of {other}: its interval begins at {low:+.3f}"
 
 
 def interval_text(found: Estimate | Difference, digits: int = 3) -> str:
@@ -164,13 +170,13 @@ def interval_text(found: Estimate | Difference, digits: int = 3) -> str:
     return f" [{found.low:{sign}.{digits}f}, {found.high:{sign}.{digits}f}]"
 
 
-def _row(result: Result, n: int) -> dict[str, object]:
+def _row(result: Result) -> dict[str, object]:
     row = {
         "system": result.system.name,
         "kind": result.system.kind,
         "about": result.system.about,
         "answered": result.answered,
-        "answered_rate": asdict(rate(result.answered, n)),
+        "answered_rate": asdict(result.answered_rate),
         "metrics": {name: asdict(value) for name, value in result.metrics.items()},
     }
     return {**row, "beyond": {name: _figure(f) for name, f in result.beyond.items()}} if result.beyond else row
@@ -191,10 +197,23 @@ def beyond_method(shelf: Shelf) -> dict[str, object]:
     return {"k": K, "popularity": shelf.source, "metrics": formulas}
 
 
-def _beyond(run: Run, system: str, shelf: Shelf | None) -> Figures:
-    return beyond(run.orders[system], run.histories, shelf, users=run.users) if shelf else {}
+def _result(run: Run, system: System, values: PerCase, shelf: Shelf | None) -> Result:
+    orders, clusters = run.orders[system.name], run.clusters
+    told = beyond(orders, run.histories, shelf, users=run.users) if shelf else {}
+    rated = answered_rate([bool(orders.get(case)) for case in run.relevant], clusters)
+    return Result(system, run.answered(system.name), estimates(values, clusters), told, rated)
+
+
+def answered_rate(answered: Sequence[bool], clusters: Clusters) -> Estimate:
+    """The share of people all of whose cases were answered; `clusters` says whose each case is.
+
+    Raises ValueError when there are no cases.
+    """
+    lacking = {person for person, has in zip(clusters, answered, strict=True) if not has}
+    n = len(set(clusters))
+    return rate(n - len(lacking), n)
 
 
 def estimates(values: PerCase, clusters: Clusters) -> dict[str, Estimate]:
     """The mean of each metric over its cases, with its interval; `clusters` says whose each case is."""
-    return {name: estimate(list(by_case.values()), clusters=clusters) for name, by_case in values.items()}
+    return {name: estimate(in_order(by_case), within=UNIT, clusters=clusters) for name, by_case in values.items()}

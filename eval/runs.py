@@ -7,13 +7,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from agent.errors import PalateError
 from agent.types import Item, Slate
 from eval.cases import Case
-from eval.fit import Choice, Pair
 from eval.systems import RECALL, RERANK, Order
+
+if TYPE_CHECKING:
+    from eval.fit import Choice, Pair
 
 Progress = Callable[[int], None]
 Watch = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
@@ -46,7 +48,8 @@ class Run:
     """What a run has collected; everything is keyed by case id, in the order of the cases.
 
     `n_degraded` cases got less than asked, `degraded` counts them by stage and reason; `failed` says why a case has no
-    answer at all. `users` and `histories` are those of the cases.
+    answer at all. `users` and `histories` are those of the cases. Of a stored run, `failed` names the first 20, times
+    are with the counts of its cells, and orders are read from its files.
     """
 
     relevant: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -103,6 +106,8 @@ def choice_from(case: Case, slate: Slate) -> Choice:
 
     Raises ValueError when a stage scored some of the candidates only.
     """
+    from eval.fit import Choice
+
     signals, opinions = (_scores(case, slate, stage) for stage in (RECALL, RERANK))
     return Choice(case.case_id, case.user_id, case.candidates, case.relevant, signals, opinions)
 

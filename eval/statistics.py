@@ -7,28 +7,55 @@ person has several cases, `clusters` names the person of each: then people are d
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
 from eval.chance import SEED
+from eval.intervals import (
+    CONFIDENCE,
+    NORMAL_MIN_CASES,
+    Bounds,
+    Clusters,
+    Ends,
+    People,
+    Z,
+    floor_of_change,
+    of_change,
+    of_level,
+)
+from eval.resampling import CELLS_A_BATCH, Floats
+
+__all__ = [
+    "CONFIDENCE",
+    "NORMAL_MIN_CASES",
+    "POWER",
+    "RESAMPLES",
+    "UNIT",
+    "Clusters",
+    "Difference",
+    "Ends",
+    "Estimate",
+    "Z",
+    "difference",
+    "estimate",
+    "holm",
+    "lowest",
+    "mean",
+    "percentile",
+    "rate",
+    "shown",
+    "smallest_detectable",
+]
 
 RESAMPLES = 9_999
-CONFIDENCE = 0.95
 POWER = 0.8
-Z = float(stats.norm.ppf(1 - (1 - CONFIDENCE) / 2))
-BCA_MAX_CASES = 5_000  # beyond it the correction is nothing beside the width, and its jackknife is quadratic
-NORMAL_MIN_CASES = 10_000  # or people: from here on the normal approximation, which resampling only repeats
 EXACT_MAX_CASES = 20
-CELLS_A_BATCH = 2_000_000
-
-Floats = NDArray[np.float64]
-Clusters = Sequence[Hashable]
+UNIT: Ends = (0.0, 1.0)  # the ends of every metric
+Reals = Sequence[float] | Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,66 +81,62 @@ class Difference:
     losses: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Sums:
-    """The values summed by cluster, in the order in which clusters come up, and how many cases each has."""
-
-    totals: Floats
-    sizes: Floats
-
-    @classmethod
-    def of(cls, array: Floats, clusters: Clusters | None) -> _Sums:
-        """Raises ValueError when there is not one cluster a value."""
-        if clusters is None:
-            return cls(array, np.ones(len(array)))
-        if len(clusters) != len(array):
-            raise ValueError(f"{len(array)} values need a cluster each, got {len(clusters)}")
-        numbers: dict[Hashable, int] = {}
-        places = [numbers.setdefault(cluster, len(numbers)) for cluster in clusters]
-        totals = np.bincount(places, weights=array)
-        return cls(totals.astype(np.float64), np.bincount(places).astype(np.float64))
-
-
 def estimate(
-    values: Sequence[float], *, clusters: Clusters | None = None, resamples: int = RESAMPLES, seed: int = SEED
+    values: Reals,
+    *,
+    within: Ends | None = None,
+    clusters: Clusters | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
 ) -> Estimate:
-    """The mean with its 95 % bootstrap interval, bias-corrected and accelerated (Efron 1987).
+    """The mean with its 95 % bootstrap interval (see `eval.intervals.of_level`).
 
-    Values that are all equal give an interval of no width; one value, or one cluster, gives no interval. Above 5,000
-    cases the plain percentile interval, from 10,000 on the normal approximation. With `clusters` these are drawn whole,
-    and the mean stays that over cases (the cluster bootstrap, Field and Welsh 2007). Raises ValueError when there are
-    no values.
+    `within` are the ends that values have, such as `UNIT`: without them, values that are all equal give an interval of
+    no width. One value, or one cluster, gives no interval. From 10,000 cases on the normal approximation. With
+    `clusters` these are drawn whole, and the mean stays that over cases (the cluster bootstrap, Field and Welsh 2007).
+    Raises ValueError when there are no values.
     """
     array = _checked(values)
-    low, high = _bounds(_Sums.of(array, clusters), resamples, seed)
-    return Estimate(float(array.mean()), low, high, len(array))
+    found = of_level(People.of(array, clusters), within, resamples, seed)
+    value = float(array.mean())
+    return Estimate(value, *_around(value, found), len(array))
 
 
 def difference(
-    values: Sequence[float],
-    baseline: Sequence[float],
+    values: Reals,
+    baseline: Reals,
     *,
+    span: float = 1.0,
     clusters: Clusters | None = None,
     resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> Difference:
     """The mean of `values - baseline`, case by case, with its bootstrap interval and a two-sided permutation test.
 
+    `span` is the largest difference that there can be: 1 of metrics (see `eval.intervals.of_change`).
     `p` is the share of sign flips of the per-case differences that move the mean at least as far (Fisher's
     randomisation test; exact when 2**n is no more than `resamples`, the normal limit of it from 10,000 cases on);
     identical systems get 1. With `clusters` all
     cases of one flip together. Raises ValueError when the lengths differ or there are no cases.
     """
     deltas = _deltas(values, baseline)
-    sums = _Sums.of(deltas, clusters)
-    low, high = _bounds(sums, resamples, seed)
+    people = People.of(deltas, clusters)
+    value = float(deltas.mean())
+    bounds = _around(value, of_change(people, span, resamples, seed))
     wins, losses = int((deltas > 0).sum()), int((deltas < 0).sum())
-    return Difference(float(deltas.mean()), low, high, len(deltas), _p(sums.totals, resamples, seed), wins, losses)
+    return Difference(value, *bounds, len(deltas), _p(people.totals, resamples, seed), wins, losses)
 
 
-def smallest_detectable(
-    values: Sequence[float], baseline: Sequence[float], *, clusters: Clusters | None = None
-) -> float | None:
+def lowest(values: Reals, baseline: Reals, *, span: float = 1.0, clusters: Clusters | None = None) -> float | None:
+    """How low the mean of `values - baseline` may lie, reckoning with a case more that loses as much as can be.
+
+    Non-inferiority is judged by the lower of this and the interval's end: a few cases that hold no great loss do not
+    show that there are none. None below two clusters. Raises ValueError as `difference` does.
+    """
+    return floor_of_change(People.of(_deltas(values, baseline), clusters), span)
+
+
+def smallest_detectable(values: Reals, baseline: Reals, *, clusters: Clusters | None = None) -> float | None:
     """The smallest true difference that as many such cases show 4 times in 5 at a two-sided alpha of .05.
 
     (z(.975) + z(.8)) times the standard error of the mean difference (the normal approximation, uncorrected for
@@ -121,10 +144,8 @@ def smallest_detectable(
     them, 0 where the systems never differ. Raises ValueError as `difference` does.
     """
     deltas = _deltas(values, baseline)
-    sums = _Sums.of(deltas, clusters)
-    if len(sums.totals) < 2:
-        return None
-    return (Z + float(stats.norm.ppf(POWER))) * _standard_error(sums)
+    people = People.of(deltas, clusters)
+    return (Z + NormalDist().inv_cdf(POWER)) * people.error if people.n > 1 else None
 
 
 def shown(found: Difference, p: float) -> bool:
@@ -134,7 +155,7 @@ def shown(found: Difference, p: float) -> bool:
     return not found.low <= 0 <= found.high and p < 1 - CONFIDENCE
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def holm(p_values: Reals) -> list[float]:
     """Each p adjusted for the whole family by Holm's step-down (Holm 1979), in the order given; empty for none.
 
     The i-th smallest of m is multiplied by m - i + 1, never falls below a smaller one's, and is at most 1: those
@@ -172,67 +193,27 @@ def mean(values: Iterable[float | None]) -> float | None:
     return math.fsum(known) / len(known) if known else None
 
 
-def percentile(values: Sequence[float], share: float) -> float:
+def percentile(values: Reals, share: float) -> float:
     """The value that `share` (in [0, 1]) of the values do not exceed, interpolated; 0 when there are none."""
     return float(np.quantile(np.asarray(values, dtype=float), share)) if len(values) else 0.0
 
 
-def _deltas(values: Sequence[float], baseline: Sequence[float]) -> Floats:
+def _deltas(values: Reals, baseline: Reals) -> Floats:
     if len(values) != len(baseline):
         raise ValueError(f"a paired comparison needs equal lengths, got {len(values)} and {len(baseline)}")
     return _checked(values) - _checked(baseline)
 
 
-def _checked(values: Sequence[float]) -> Floats:
+def _checked(values: Reals) -> Floats:
     array = np.asarray(values, dtype=np.float64)
     if array.ndim != 1 or not array.size or not np.isfinite(array).all():
         raise ValueError("statistics need at least one value, all of them finite, in one dimension")
     return array
 
 
-def _bounds(sums: _Sums, resamples: int, seed: int) -> tuple[float | None, float | None]:
-    means = sums.totals / sums.sizes
-    if len(means) < 2:
-        return None, None
-    if np.ptp(means) == 0:
-        return float(means[0]), float(means[0])
-    if len(means) >= NORMAL_MIN_CASES:
-        middle, reach = float(sums.totals.sum() / sums.sizes.sum()), Z * _standard_error(sums)
-        return middle - reach, middle + reach
-    for method in ("BCa", "percentile") if len(means) <= BCA_MAX_CASES else ("percentile",):
-        low, high = _bootstrap(sums, method, resamples, seed)
-        if np.isfinite([low, high]).all():
-            break
-    return low, high
-
-
-def _standard_error(sums: _Sums) -> float:
-    """That of the mean over cases, linearised over clusters."""
-    n, cases = len(sums.totals), float(sums.sizes.sum())
-    off = sums.totals - sums.sizes * (sums.totals.sum() / cases)
-    return math.sqrt(float(off @ off) * n / (n - 1)) / cases
-
-
-def _bootstrap(sums: _Sums, method: str, resamples: int, seed: int) -> tuple[float, float]:
-    alone = bool((sums.sizes == 1).all())
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # gives NaN, which the caller looks for
-        found = stats.bootstrap(
-            (sums.totals,) if alone else (sums.totals, sums.sizes),
-            np.mean if alone else _mean_over_cases,
-            paired=not alone,
-            vectorized=True,
-            confidence_level=CONFIDENCE,
-            n_resamples=resamples,
-            batch=max(1, CELLS_A_BATCH // len(sums.totals)),
-            method=method,
-            rng=np.random.default_rng(seed),
-        ).confidence_interval
-    return float(found.low), float(found.high)
-
-
-def _mean_over_cases(totals: Floats, sizes: Floats, axis: int = -1) -> Floats:
-    return np.asarray(totals.sum(axis=axis) / sizes.sum(axis=axis), dtype=np.float64)
+def _around(value: float, bounds: Bounds | None) -> tuple[float | None, float | None]:
+    """The bounds, never such that they leave the value out."""
+    return (None, None) if bounds is None else (min(value, bounds[0]), max(value, bounds[1]))
 
 
 def _p(deltas: Floats, resamples: int, seed: int) -> float:
@@ -240,7 +221,7 @@ def _p(deltas: Floats, resamples: int, seed: int) -> float:
     if not deltas.any():
         return 1.0
     if len(deltas) >= NORMAL_MIN_CASES:
-        return float(2 * stats.norm.sf(abs(float(deltas.sum())) / math.sqrt(float(deltas @ deltas))))
+        return math.erfc(abs(float(deltas.sum())) / math.sqrt(2 * float(deltas @ deltas)))
     reach = abs(float(deltas.sum())) * (1 - 1e-9)
     exact = len(deltas) < EXACT_MAX_CASES and 2 ** len(deltas) <= resamples
     flips = _all_flips(len(deltas)) if exact else _drawn_flips(len(deltas), resamples, seed)

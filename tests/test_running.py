@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,7 +31,7 @@ from eval.running.kept import Kept
 from eval.running.lines import BLOCK
 from eval.running.live import Progress
 from eval.running.opening import CellOpener, Noting, OpenedCell, Surroundings
-from eval.running.packed import Column, Lists, Names
+from eval.running.packed import Cases, Firsts, Joined, Labels, Lists, Marks, Names, Picked, Sums, Values
 from eval.running.scoring import reckon, results_of
 from eval.running.summary import Summary
 from eval.running.vectors import file_of, kept_vectors
@@ -103,13 +104,14 @@ def test_a_row_that_is_no_answer_is_refused(change: dict[str, object]) -> None:
 
 
 def test_a_folder_keeps_answers_and_knows_what_is_done(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path / "run", ABOUT)
+    other = {**CELL.as_row(), "name": "other"}
+    folder = RunFolder.create(tmp_path / "run", {**ABOUT, "cells": [CELL.as_row(), other]})
     for case in ("c1", "c2"):
         folder.append(answer(case))
     folder.append(answer("c1", cell="other", repeat=2))
     folder.close()
     found = RunFolder.open(tmp_path / "run")
-    assert found.cells() == [CELL]
+    assert [cell.name for cell in found.cells()] == [CELL.name, "other"]
     assert [one.case_id for one in found.answers()] == ["c1", "c2", "c1"]
     assert [one.cell for one in found.answers("other")] == ["other"]
     assert found.done() == {("model", "c1", 0), ("model", "c2", 0), ("other", "c1", 2)}
@@ -189,26 +191,40 @@ def test_what_a_model_was_cannot_change_within_a_run(tmp_path: Path) -> None:
 
 
 def test_packed_values_read_as_plain_ones() -> None:
-    cases, ids = Names(), Names()
-    lists, column = Lists(cases, ids), Column(cases)
-    for case, order in (("x", "ab"), ("y", ""), ("z", "bc")):
-        lists.put(case, order)
-    lists.put("x", "no")
-    assert dict(lists) == {"x": ("a", "b"), "y": (), "z": ("b", "c")}
-    assert (len(lists), lists.n_filled(), "y" in lists, 7 in lists) == (3, 2, True, False)
-    assert dict(lists.only(["z", "q"])) == {"z": ("b", "c"), "q": ()}
-    for case in ("z", "x", "z"):
-        column.add(case, 0.5)
-    counts = Column(cases)
-    for case in ("z", "z", "x", "y"):
-        counts.add(case, 1)
-    assert list(column.items()) == [("z", 1.0), ("x", 0.5)]
-    assert dict(column.per(counts, ["y", "z"])) == {"y": 0.0, "z": 0.5}
-    assert list(cases) == ["x", "y", "z", "q"]
-    assert len(ids) == 3
-    for found in (lists, column):
+    numbers, ids, lists, sums = Names(), Names(), Lists(Names()), Sums()
+    firsts = Firsts(ids, 2)
+    for case, order in (("x", "ab"), ("y", ""), ("z", "bcd")):
+        lists.put(order)
+        firsts.put(numbers.number(case), order)
+    some, whole = Cases(numbers, [0, 2]), Cases(numbers)
+    assert dict(Picked(whole, lists)) == {"x": ("a", "b"), "y": (), "z": ("b", "c", "d")}
+    assert dict(Picked(some, firsts)) == {"x": ("a", "b"), "z": ("b", "c")}
+    assert [firsts.has(n) for n in range(4)] == [True, False, True, False]
+    for number in (2, 0, 2):
+        sums.add(number, 0.5)
+    assert dict(Values(whole, sums.of(whole))) == {"x": 0.5, "y": 0.0, "z": 1.0}
+    values = Values(some, sums.of(some))
+    assert dict(values) == {"x": 0.5, "z": 1.0}
+    assert ("y" in values, "none" in values, 7 in values, len(values)) == (False, False, False, 2)
+    assert dict(Labels(some, ids, array("I", [1, 0, 0]))) == {"x": "b", "z": "a"}
+    assert (some == Cases(numbers, [0, 2]), some == whole, some == ["x", "z"]) == (True, False, False)
+    both = Joined([values, {"q": 2.0}])
+    assert (list(both), both["q"], both["z"], len(both)) == (["x", "z", "q"], 2.0, 1.0, 3)
+    for found in (values, both):
         with pytest.raises(KeyError):
             found["none"]
+    numbers.number("later")
+    assert list(whole) == ["x", "y", "z"]
+    assert "later" not in whole
+
+
+def test_marks_are_counted_once_each() -> None:
+    one, other = Marks(), Marks()
+    for number in (3, 3, 0):
+        one.add(number)
+    other.add(9)
+    other.update(one)
+    assert (len(one), len(other), len(Marks())) == (2, 3, 0)
 
 
 def test_repeats_are_averaged_and_failures_count_as_nothing(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_a_run_of_explain_is_scored_by_its_sentences_though_the_data_hold_orders
 
         yield open_cell
 
-    asked = Asked.of(None, {"task": "explain", "data": [str(FILMS)], "models": ["fake"]}, Options())
+    asked = Asked.of(None, {"task": "explain", "data": [str(FILMS)], "models": ["openai:fake"]}, Options())
     with folder_for(asked, None) as folder:
         carry_out(asked, folder, opens)
         summary = Summary.of(folder)

@@ -1,9 +1,9 @@
-"""The commands about one person: tell, recommend, why, profile, forget."""
+"""The commands about one person: tell, recommend, why, forget; `profile` has a file of its own."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,9 +13,7 @@ from agent.commands.options import JsonOption, NoModelOption, UserArgument, open
 from agent.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
-    from agent.types import Event, Item, Profile, Reaction
-
-MAX_BARS = 12
+    from agent.types import Event, Item
 
 LikeOption = Annotated[list[str] | None, typer.Option("--like", metavar="TITLE", help="Liked; repeat for several.")]
 DislikeOption = Annotated[list[str] | None, typer.Option("--dislike", metavar="TITLE", help="Disliked.")]
@@ -142,74 +140,6 @@ def why(
             render.write_json(slate.as_json() | {"prompts": dict(slate.prompts), "wish": slate.wish})
         else:
             render.draw_why(slate)
-
-
-def profile(ctx: typer.Context, user: UserArgument, as_json: JsonOption = False) -> None:
-    """Draw what is known of a person's taste.
-
-    Bars show how the person's interest is spread over tags; below stand the titles it rests on, newest first.
-    """
-    user_id = person(user)
-    with open_recommender(ctx) as recommender:
-        taste = recommender.profile(user_id)
-        named = {reaction.item_id for reaction in (*taste.liked, *taste.disliked)}
-        names = {item.item_id: item.name for item in recommender.store.items(named)}
-        if as_json:
-            render.write_json(_profile_json(taste, names))
-        elif not (named or taste.seen or taste.wishes):
-            raise NotFound(f"nothing is known about {user_id!r}", f"Try: palate tell {user_id} --like TITLE")
-        else:
-            _draw_profile(taste, names)
-
-
-def _by_share(interests: Mapping[str, float]) -> list[tuple[str, float]]:
-    return sorted(interests.items(), key=lambda pair: (-pair[1], pair[0]))
-
-
-def _profile_json(taste: Profile, names: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "user": taste.user_id,
-        "interests": dict(_by_share(taste.interests)),
-        "liked": [_reaction_json(reaction, names) for reaction in taste.liked],
-        "disliked": [_reaction_json(reaction, names) for reaction in taste.disliked],
-        "seen": sorted(taste.seen),
-        "wishes": [{"text": wish.text, "at": wish.at.isoformat()} for wish in taste.wishes],
-    }
-
-
-def _reaction_json(reaction: Reaction, names: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "item_id": reaction.item_id,
-        "title": names.get(reaction.item_id),
-        "strength": reaction.strength,
-        "at": reaction.at.isoformat(),
-    }
-
-
-def _draw_profile(taste: Profile, names: Mapping[str, str]) -> None:
-    from rich.text import Text
-
-    console = render.out()
-    console.print(Text(f"The taste of {render.plain(taste.user_id)}", style="bold"))
-    if taste.interests:
-        shares = _by_share(taste.interests)
-        console.print()
-        console.print(render.share_table(shares[:MAX_BARS]))
-        if len(shares) > MAX_BARS:
-            console.print(Text(f"and {render.count(len(shares) - MAX_BARS, 'more tag')}", style="dim"))
-    console.print()
-    console.print(
-        render.facts(
-            [(label, Text("\n".join(map(render.plain, lines)))) for label, lines in _sections(taste, names) if lines]
-        )
-    )
-
-
-def _sections(taste: Profile, names: Mapping[str, str]) -> Iterator[tuple[str, Sequence[str]]]:
-    for label, reactions in (("liked", taste.liked), ("disliked", taste.disliked)):
-        yield label, [f"{r.strength:+.1f}  {names.get(r.item_id, r.item_id)}" for r in reversed(reactions)]
-    yield "seen", [render.count(len(taste.seen), "title")] if taste.seen else []
-    yield "wished for", [wish.text for wish in reversed(taste.wishes)]
 
 
 def forget(

@@ -98,20 +98,6 @@ def facts(rows: Mapping[str, object] | Sequence[tuple[str, object]]) -> Table:
     return table
 
 
-def share_table(shares: Sequence[tuple[str, float]], width: int = 40) -> Table:
-    """Names with bars and percentages, in the order given; the longest bar is the largest share."""
-    from rich.table import Table
-
-    largest = max((share for _, share in shares), default=0.0) or 1.0
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, max_width=24, overflow="ellipsis")
-    table.add_column(style="cyan", no_wrap=True)
-    table.add_column(justify="right", style="dim", no_wrap=True)
-    for name, share in shares:
-        table.add_row(plain(name), bar(share / largest, width), f"{share:.1%}")
-    return table
-
-
 def draw_slate(slate: Slate, heading: str) -> None:
     """Draw a slate: a heading, one block a recommendation, the time it took; what degraded goes to stderr as notes."""
     from rich.text import Text

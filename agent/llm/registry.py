@@ -22,7 +22,7 @@ from agent.llm.files.pull import Puller, as_gguf, hub_folder, models_folder
 from agent.llm.files.receipts import Receipts
 from agent.llm.files.reference import EndpointReference, FileReference, HubReference, parse
 from agent.llm.files.wheels import installed_file
-from agent.settings import Settings
+from agent.settings import DEFAULT_MODEL, Settings
 
 __all__ = ["GGUF", "find", "in_lines", "known", "open_model", "prepare", "resolve", "variant_kind"]
 
@@ -97,6 +97,8 @@ def open_model(settings: Settings, *, progress: Callable[[str], None] | None = N
     from agent.llm.local.options import Options
 
     told = in_lines(progress) if progress else quiet
+    if progress and not settings.names_model and options.reference != DEFAULT_MODEL:
+        progress(f"{options.reference} answers: it is the default for the language {settings.language!r}")
     file = prepare(resolve(options.reference, settings, progress=told), settings, progress=told)
     return Llama(
         file.path,

@@ -6,7 +6,6 @@ left there: it answers short where files are missing, and crashes where bytes ha
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -19,10 +18,10 @@ import httpx
 import numpy as np
 from chromadb.config import Settings as ClientSettings
 from chromadb.errors import ChromaError, NotFoundError
-from filelock import FileLock, Timeout
 
 from agent.embed.base import Embedder
-from agent.errors import StoreError, StoreLocked
+from agent.errors import StoreError
+from agent.recall.lock import Lock, locked
 from agent.recall.nearest import Hit, cosines, rounded
 from agent.recall.shelf import Shelf, new_name, prefix_for
 from agent.recall.state import hashes_of
@@ -63,13 +62,22 @@ class Index(VectorIndex):
         of reach.
         """
         home = folder / "index"
-        lock = _lock(home, lock_timeout_s)
         with ExitStack() as undo:
-            undo.callback(lock.release)
-            shelf: Shelf = _OnServer(chroma, home, lock) if chroma and chroma.host else _InFolder(home, lock)
+            shelf = open_shelf(home, chroma, lock_timeout_s)
+            undo.callback(shelf.close)
             opened = cls(embedder, shelf, home / "state.json", pushdown_max_rows=pushdown_max_rows)
             undo.pop_all()
         return opened
+
+
+def open_shelf(home: Path, chroma: ChromaSettings | None = None, lock_timeout_s: float = 0.5) -> Shelf:
+    """Chroma's collections that lie in `home` or on the server; the folder is locked. Raises as `Index.open` does."""
+    lock = locked(home, lock_timeout_s)
+    with ExitStack() as undo:
+        undo.callback(lock.release)
+        shelf: Shelf = _OnServer(chroma, home, lock) if chroma and chroma.host else _InFolder(home, lock)
+        undo.pop_all()
+    return shelf
 
 
 class _Rows:
@@ -149,7 +157,7 @@ class _Rows:
 class _Shelf:
     """What both places share: the folder's lock, and how collections are opened and let go."""
 
-    def __init__(self, lock: FileLock) -> None:
+    def __init__(self, lock: Lock) -> None:
         self._lock = lock
         self._clients: dict[str, Any] = {}
 
@@ -164,7 +172,7 @@ class _Shelf:
 class _InFolder(_Shelf):
     """Every collection in a folder of its own, so that the older one stays whole until the newer is."""
 
-    def __init__(self, home: Path, lock: FileLock) -> None:
+    def __init__(self, home: Path, lock: Lock) -> None:
         super().__init__(lock)
         self._home = home
 
@@ -205,7 +213,7 @@ class _InFolder(_Shelf):
 class _OnServer(_Shelf):
     """Collections on one server, told apart from those of other folders by their names."""
 
-    def __init__(self, chroma: ChromaSettings, home: Path, lock: FileLock) -> None:
+    def __init__(self, chroma: ChromaSettings, home: Path, lock: Lock) -> None:
         super().__init__(lock)
         self._url = f"{'https' if chroma.ssl else 'http'}://{chroma.host}:{chroma.port}"
         self._prefix = prefix_for(home)
@@ -271,27 +279,6 @@ class _Translated:
                 "See that the server runs" if isinstance(self._where, str) else "Build it anew: palate index --rebuild"
             )
             raise StoreError(f"the index at {self._where} failed: {reason[0][:300]}", hint) from error
-
-
-def _lock(home: Path, timeout_s: float) -> FileLock:
-    holder = home / "holder"
-    lock = FileLock(home / "lock", thread_local=False)
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        lock.acquire(timeout=timeout_s, poll_interval=0.05)
-        holder.write_text(str(os.getpid()))
-    except Timeout as error:
-        who = holder.read_text().strip() if holder.exists() else "unknown"
-        raise StoreLocked(
-            f"the index in {home} is in use by process {who}",
-            "Wait for that process to end, or use another data folder",
-        ) from error
-    except OSError as error:
-        lock.release()
-        raise StoreError(
-            f"cannot lock the index in {home}: {error.strerror or error}", "Make the folder writable"
-        ) from error
-    return lock
 
 
 def _matrix(page: Any) -> Vector:

@@ -55,6 +55,17 @@ def tag_affinity(
     return [absent + sum(gain.get(tag, 0.0) for tag in set(c.tags)) for c in candidates]
 
 
+def corrected(candidates: Sequence[Item], told: Mapping[str, float], rates: Mapping[str, float]) -> list[float]:
+    """How much likelier each candidate is by the person's own word on tags than by the catalogue, in nats.
+
+    `told` holds how often items for them carry the tags they corrected, `rates` how often the catalogue's items do,
+    both within (0, 1). 0 for every candidate where nothing was corrected.
+    """
+    absent = {tag: math.log((1 - rate) / (1 - rates[tag])) for tag, rate in told.items()}
+    present = {tag: math.log(rate / rates[tag]) for tag, rate in told.items()}
+    return [sum(present[tag] if tag in set(c.tags) else absent[tag] for tag in told) for c in candidates]
+
+
 def tags_named(wish: str, candidates: Sequence[Item], rates: Mapping[str, float]) -> list[float]:
     """How much of what the wish names by tag each candidate is: the sum of -log(rate) over those tags, in nats.
 

@@ -50,7 +50,12 @@ class State:
 
 def save_state(path: Path, state: State) -> None:
     """Put the state in place, whole or not at all. Raises OSError."""
-    body = json.dumps({**asdict(state), "mean": _to_text(state.mean), "layout": LAYOUT}, ensure_ascii=False)
+    save_checked(path, {**asdict(state), "mean": _to_text(state.mean), "layout": LAYOUT})
+
+
+def save_checked(path: Path, values: Mapping[str, Any]) -> None:
+    """Put JSON values in place under a checksum, whole or not at all. Raises OSError."""
+    body = json.dumps(values, ensure_ascii=False)
     fresh = path.with_suffix(".new")
     with fresh.open("w", encoding="utf-8") as file:
         file.write(f"{hashlib.sha256(body.encode()).hexdigest()}\n{body}")
@@ -61,6 +66,14 @@ def save_state(path: Path, state: State) -> None:
 
 def load_state(path: Path) -> State | None:
     """The state last saved; None where there is none, or it is damaged or of another layout."""
+    values = load_checked(path, LAYOUT)
+    if values is None:
+        return None
+    return State(**{**values, "mean": _to_vector(values["mean"]), "fields": tuple(values["fields"])})
+
+
+def load_checked(path: Path, layout: int) -> dict[str, Any] | None:
+    """The values last saved, without `layout`; None where there are none, or they are damaged or of another layout."""
     try:
         checksum, _, body = path.read_text(encoding="utf-8").partition("\n")
     except (OSError, UnicodeDecodeError):
@@ -68,9 +81,7 @@ def load_state(path: Path) -> State | None:
     if hashlib.sha256(body.encode()).hexdigest() != checksum:
         return None
     values: dict[str, Any] = json.loads(body)
-    if values.pop("layout") != LAYOUT:
-        return None
-    return State(**{**values, "mean": _to_vector(values["mean"]), "fields": tuple(values["fields"])})
+    return values if values.pop("layout", None) == layout else None
 
 
 def hashes_of(folder: Path) -> dict[str, str]:

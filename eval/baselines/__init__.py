@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 
 import numpy as np
@@ -12,6 +12,7 @@ from eval.baselines.ease import LAMBDA, MAX_ITEMS, ease_weights
 from eval.baselines.interactions import Interactions
 from eval.baselines.orders import Scorer, by_chance, by_score, ideal
 from eval.cases import EVENTS, DataSet
+from eval.popularity import popularity_of
 from eval.systems import ORACLE, RANDOM, RECALL_ONLY, System
 
 POPULARITY, ALS, EASE = "popularity", "als", "ease"
@@ -27,12 +28,36 @@ def usual(dataset: DataSet) -> tuple[str, ...]:
     Those that learn do so only where it tells what people did, ALS up to 20,000 items and where its library is there,
     EASE up to 8,000 items, whose square would fill the memory.
     """
-    learning = [name for name, most in MOST_ITEMS.items() if len(dataset.past) and len(dataset.items) <= most]
-    return tuple(
-        name
-        for name in BASELINES
-        if (name not in LEARNING or name in learning) and (name not in NEEDS or find_spec(NEEDS[name]) is not None)
-    )
+    return tuple(name for name in BASELINES if name not in LEARNING or _why_not(name, dataset) is None)
+
+
+def left_out(names: Sequence[str] | None, dataset: DataSet) -> dict[str, str]:
+    """The baselines of these names (None: of all) that the data set has no orders of, each with the reason."""
+    found = {name: _why_not(name, dataset) for name in (BASELINES if names is None else names)}
+    return {name: reason for name, reason in found.items() if reason is not None}
+
+
+def left_out_lines(left_out: object) -> Iterator[str]:
+    """A line for each baseline that was left out, given by data set and name with the reason."""
+    for reasons in left_out.values() if isinstance(left_out, Mapping) else ():
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in reasons.items():
+            by_reason.setdefault(str(reason), []).append(str(name))
+        yield from (f"{', '.join(names)}: left out, {reason}" for reason, names in by_reason.items())
+
+
+def _why_not(name: str, dataset: DataSet) -> str | None:
+    """Why this data set, or what is installed, does not allow a baseline; None where they do."""
+    if name == POPULARITY and not popularity_of(dataset)[0]:
+        return f"neither events nor items with a popularity in {dataset.name}"
+    if name not in LEARNING:
+        return None
+    if not len(dataset.past):
+        return f"no events in {dataset.name}"
+    if len(dataset.items) > MOST_ITEMS[name]:
+        return f"{len(dataset.items):,} items in {dataset.name}, and it takes {MOST_ITEMS[name]:,} at most"
+    missing = name in NEEDS and find_spec(NEEDS[name]) is None
+    return f"{NEEDS[name]} is not installed, see: pip install 'palate[eval]'" if missing else None
 
 
 def baselines(names: Sequence[str], dataset: DataSet, task: str, seed: int) -> tuple[System, ...]:
@@ -64,19 +89,14 @@ def _system(name: str, of: Interactions, dataset: DataSet, task: str, seed: int)
         return System(name, "ceiling", f"relevant {'candidates' if task == 'rank' else 'items'} first", ideal(of, task))
     if name == RECALL_ONLY:
         return None
-    learned = _popularity(of, dataset) if name == POPULARITY else _learned(name, of, seed)
+    learned = _popularity(dataset) if name == POPULARITY else _learned(name, of, seed)
     return learned and System(name, "baseline", learned[0], by_score(of, task, learned[1]))
 
 
-def _popularity(of: Interactions, dataset: DataSet) -> tuple[str, Scorer] | None:
-    if of.counts.any():
-        counts = of.counts.astype(np.float32)
-        return f"the most people met it, by {of.past.source}", lambda _: counts
-    carried = [item.popularity for item in dataset.items.values()]
-    if all(value is None for value in carried):
-        return None
-    scores = np.array([value or 0.0 for value in carried], dtype=np.float32)
-    return "the items' own popularity", lambda _: scores
+def _popularity(dataset: DataSet) -> tuple[str, Scorer] | None:
+    known, source = popularity_of(dataset)
+    scores = np.array([known.get(item_id, 0.0) for item_id in dataset.items], dtype=np.float32)
+    return (source, lambda _: scores) if known else None
 
 
 def _learned(name: str, of: Interactions, seed: int) -> tuple[str, Scorer]:

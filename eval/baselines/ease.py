@@ -6,11 +6,15 @@ X'X + lambda I, the weights are B = -P / diag(P) column by column with a diagona
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 LAMBDA = 200.0
 MAX_ITEMS = 8_000

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from eval.past import Past
 
 if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
     from eval.cases import Case
 
 Scores = NDArray[np.float32]
@@ -36,6 +37,8 @@ class Interactions:
     @cached_property
     def matrix(self) -> csr_matrix:
         """The matrix itself, shape (persons, items)."""
+        from scipy.sparse import csr_matrix
+
         acts = self.past.acts
         shape = (len(acts.users), len(self.past.items))
         found = csr_matrix((np.ones(len(acts), dtype=np.float32), (acts.user, acts.item)), shape=shape)
@@ -43,10 +46,10 @@ class Interactions:
         found.data[:] = 1.0
         return found
 
-    @cached_property
+    @property
     def counts(self) -> NDArray[np.int64]:
         """How many persons met each item."""
-        return np.asarray(self.matrix.getnnz(axis=0), dtype=np.int64)
+        return self.past.met_by
 
     def known_of(self, case: Case) -> list[int]:
         """The columns that a case's person is known to have met: from the past, the history, what was mentioned."""
@@ -58,6 +61,8 @@ class Interactions:
 
     def row(self, columns: Sequence[int]) -> csr_matrix:
         """One person as a matrix of one row."""
+        from scipy.sparse import csr_matrix
+
         ones = np.ones(len(columns), dtype=np.float32)
         return csr_matrix((ones, (np.zeros(len(columns), dtype=np.int32), columns)), shape=(1, len(self.columns)))
 

@@ -15,7 +15,7 @@ from eval.optimising.search import Searched
 from eval.optimising.splits import Split
 from eval.optimising.subject import Subject
 from eval.results import about_dataset, method
-from eval.statistics import Estimate, estimate
+from eval.statistics import UNIT, Clusters, Estimate, estimate
 
 BEFORE, AFTER = "the prompt as it was", "the new prompt"
 
@@ -83,7 +83,7 @@ def report(bench: Bench, parts: Split, searched: Searched, proposing: Proposing,
     Raises as `Bench.outcomes` does.
     """
     users = [case.user_id for case in parts.val]
-    val = tuple(estimate([tried.val[case.case_id] for case in parts.val], clusters=users) for tried in searched.tried)
+    val = tuple(_mean([tried.val[case.case_id] for case in parts.val], users) for tried in searched.tried)
     chosen = searched.tried[searched.best].body
     tested = _tested(bench, chosen, parts.test) if searched.best else None
     return Report(bench.subject, parts, searched, val, tested, dict(proposing.refused), budget, seed)
@@ -119,8 +119,12 @@ def _tested(bench: Bench, body: str, test: Sequence[Case]) -> Tested:
     values, users = {}, [case.user_id for case in test]
     for name, one in ((BEFORE, bench.subject.body), (AFTER, body)):
         values[name] = {HEADLINE: {outcome.case_id: outcome.ndcg for outcome in bench.outcomes(one, test)}}
-    before, after = (estimate(list(values[name][HEADLINE].values()), clusters=users) for name in (BEFORE, AFTER))
+    before, after = (_mean(list(values[name][HEADLINE].values()), users) for name in (BEFORE, AFTER))
     return Tested(before, after, compare([(AFTER, BEFORE)], values, users)[0])
+
+
+def _mean(values: Sequence[float], users: Clusters) -> Estimate:
+    return estimate(values, within=UNIT, clusters=users)
 
 
 def _part(cases: Sequence[Case]) -> dict[str, int]:

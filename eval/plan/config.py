@@ -1,6 +1,6 @@
 """eval.yaml as a checked value: what is compared with what, on which cases, by which metrics, behind which gate.
 
-The only importer of yaml. The JSON schema of this value is published as docs/eval.schema.json.
+The JSON schema of this value is published as docs/eval.schema.json.
 """
 
 from __future__ import annotations
@@ -9,23 +9,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from agent.errors import ConfigError
 from agent.sections import Strategy, Word
 from agent.settings import nearest
 from eval.chance import SEED
 from eval.metrics import DEFAULT, HEADLINE, named
+from eval.plan.conditions import Condition, Strict
+from eval.plan.prices import Price
+from eval.plan.words import in_words
+from eval.plan.yaml_file import keys_in, read
 
 FILE = "eval.yaml"
 SCHEMA = "eval.schema.json"
-EXPLAIN = "explain"
-MAX_BYTES = 1_000_000
+EXPLAIN, RANK = "explain", "rank"
 USUAL = (HEADLINE, *(name for name in DEFAULT if name != HEADLINE))
 
 TaskName = Literal["rank", "recommend", "converse", "explain"]
 BaselineName = Literal["random", "popularity", "recall-only", "oracle", "als", "ease"]
-RateName = Literal["failed", "degraded", "missing", "foreign", "repeated", "truncated", "refused", "fallback"]
 
 
 def _listed(value: object) -> object:
@@ -45,51 +47,10 @@ def _nameable(path: Path) -> Path:
     return path
 
 
-Share = Annotated[float, Field(ge=0, le=1)]
 Several = (BeforeValidator(_listed), AfterValidator(_differing))
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Condition(_Strict):
-    """One condition of the gate, judged on an interval and never on the point.
-
-    It is `metric` with `at_least`, `metric` with `versus` and `not_worse_than`, `rate` with `at_most`, or
-    `latency_p95_s` alone.
-    """
-
-    metric: Word | None = Field(default=None, description="the metric that is judged")
-    at_least: Share | None = Field(default=None, description="what the lower bound of its interval must reach")
-    versus: Word | None = Field(default=None, description="the system that it is compared with")
-    not_worse_than: Share | None = Field(default=None, description="the most that it may lose, by the whole interval")
-    rate: RateName | None = Field(default=None, description="the rate that is judged")
-    at_most: Share | None = Field(default=None, description="what the upper bound of the rate may reach")
-    latency_p95_s: Annotated[float, Field(gt=0)] | None = Field(
-        default=None, description="what the 95th percentile of the time an answer takes may reach, in seconds"
-    )
-
-    @model_validator(mode="after")
-    def _one_of_four(self) -> Condition:
-        given = {name for name in type(self).model_fields if getattr(self, name) is not None}
-        if given not in _CONDITIONS:
-            raise ValueError(
-                f"holds {', '.join(sorted(given)) or 'nothing'}; a condition is metric and at_least; metric, versus and"
-                " not_worse_than; rate and at_most; or latency_p95_s"
-            )
-        return self
-
-
-_CONDITIONS = (
-    {"metric", "at_least"},
-    {"metric", "versus", "not_worse_than"},
-    {"rate", "at_most"},
-    {"latency_p95_s"},
-)
-
-
-class Evaluation(_Strict):
+class Evaluation(Strict):
     """What is evaluated. Data sets, models, strategies and prompts are combined each with each: every one is a cell."""
 
     model_config = ConfigDict(title="Evaluation", frozen=True, extra="forbid", allow_inf_nan=False)
@@ -114,6 +75,9 @@ class Evaluation(_Strict):
     repeat: int = Field(
         default=1, ge=1, le=1_000, description="how often each case is asked; what is drawn, with another seed"
     )
+    orders: int = Field(
+        default=1, ge=1, le=100, description="in how many orders of its candidates a case of rank is asked"
+    )
     seed: int = Field(default=SEED, ge=0, description="the seed of all that is drawn by lot")
     metrics: Annotated[tuple[Word, ...], Field(min_length=1), *Several] | None = Field(
         default=None, description="the first one is the headline, on which verdicts are given; none: the usual ones"
@@ -122,6 +86,11 @@ class Evaluation(_Strict):
         default=None, description="systems to be beaten; none: all that the data allow"
     )
     versus: Word = Field(default="recall-only", description="what every cell is compared with: a system or a cell")
+    prices: Mapping[Word, Price] = Field(
+        default_factory=dict,
+        description="what a million tokens of a model cost, by its reference; a local one: nothing",
+    )
+    currency: Word = Field(default="USD", description="what prices are in; any text")
     gate: tuple[Condition, ...] = Field(default=(), description="the conditions that palate eval gate judges")
 
     @model_validator(mode="after")
@@ -130,6 +99,8 @@ class Evaluation(_Strict):
             check_metrics((*(self.metrics or ()), *(one.metric for one in self.gate if one.metric)), self.task)
         except ConfigError as error:
             raise ValueError(f"metrics: {error}") from error
+        if self.orders > 1 and self.task != RANK:
+            raise ValueError(f"orders: only cases of {RANK} give candidates that can be put in other orders")
         return self
 
     @property
@@ -144,7 +115,7 @@ class Evaluation(_Strict):
 
     def as_plan(self) -> dict[str, object]:
         """The evaluation as plain JSON values; a condition of the gate holds only what it names."""
-        plan: dict[str, object] = self.model_dump(mode="json")
+        plan: dict[str, object] = self.model_dump(mode="json", by_alias=True)
         plan["gate"] = [condition.model_dump(mode="json", exclude_none=True) for condition in self.gate]
         return plan
 
@@ -168,27 +139,7 @@ def checked(values: Mapping[str, object], where: str) -> Evaluation:
     try:
         return Evaluation.model_validate(values)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {_in_words(error)}", "Correct it; palate eval init writes an example") from error
-
-
-def read(path: Path) -> dict[str, object]:
-    """The keys and values of a YAML file. Raises ConfigError naming the line and column where it is none."""
-    import yaml
-
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise ConfigError(f"{path} is larger than {MAX_BYTES:,} bytes", "An evaluation takes a few lines")
-        found = yaml.safe_load(path.read_text(encoding="utf-8-sig"))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        line = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise ConfigError(f"{path}{line}: {error.problem or 'is not YAML'}", "Mend the file") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error).partition("\n")[0]
-        raise ConfigError(f"cannot read {path}: {reason}", "Write one with: palate eval init") from error
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path} holds no keys", "Write one with: palate eval init")
-    return {str(key): value for key, value in found.items()}
+        raise ConfigError(f"{where}: {in_words(error)}", "Correct it; palate eval init writes an example") from error
 
 
 def check_metrics(names: Sequence[str], task: str) -> None:
@@ -206,15 +157,10 @@ def condition(text: str) -> dict[str, object]:
 
     Raises ConfigError for a text that is none.
     """
-    import yaml
-
     try:
-        found = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--gate {text[:60]!r} cannot be read", "Write '{rate: failed, at_most: 0.1}'") from error
-    if not isinstance(found, dict):
-        raise ConfigError(f"--gate {text[:60]!r} is no condition", "Write '{rate: failed, at_most: 0.1}'")
-    return {str(key): value for key, value in found.items()}
+        return keys_in(text, f"--gate {text[:60]!r}")
+    except ConfigError as error:
+        raise ConfigError(error.message, "Write '{rate: failed, at_most: 0.1}'") from error
 
 
 def schema() -> dict[str, object]:
@@ -276,10 +222,3 @@ def _refuse_unknown(values: Mapping[str, object], known: Sequence[str], where: s
             raise ConfigError(
                 f"{where}: there is no key {key!r}", nearest(str(key), known, f"Keys: {', '.join(known)}")
             )
-
-
-def _in_words(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_context=False)[0]
-    where = ".".join(str(part + 1 if isinstance(part, int) else part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{where} {message}" if first["type"] != "missing" else f"{where} is missing"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from scipy import stats
 
@@ -24,7 +24,10 @@ Timed = Callable[[Cell, Sequence[str]], Sequence[float]]
 
 @dataclass(frozen=True)
 class CellPlan:
-    """A cell before it is run. `kept` answers need no model; `seconds` is None where nothing like it was ever timed."""
+    """A cell before it is run. `kept` answers need no model; `seconds` is None where nothing like it was ever timed.
+
+    `asked` times a case is asked that is not kept; `cost` is what that takes at most, None where it is not known.
+    """
 
     cell: str
     data: str
@@ -32,6 +35,8 @@ class CellPlan:
     calls: int
     kept: int
     seconds: float | None
+    asked: int = 0
+    cost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,12 @@ class Estimate:
         known = [cell.seconds for cell in self.cells if cell.seconds is not None]
         return sum(known) if len(known) == len(self.cells) else None
 
+    @property
+    def cost(self) -> float | None:
+        """About what it costs at most, None where it is not known of every cell."""
+        known = [cell.cost for cell in self.cells if cell.cost is not None]
+        return sum(known) if len(known) == len(self.cells) else None
+
     def total(self, what: str) -> int:
         """The sum over the cells of `answers`, `calls` or `kept`."""
         return sum(int(getattr(cell, what)) for cell in self.cells)
@@ -69,21 +80,33 @@ class Estimate:
             "cells": [asdict(cell) for cell in self.cells],
             **{what: self.total(what) for what in ("answers", "calls", "kept")},
             "seconds": self.seconds,
+            "cost": self.cost,
             "detectable": [asdict(one) for one in self.detectable],
         }
 
 
 def cell_plan(
-    cell: Cell, data: str, cases: Iterable[Case], *, repeat: int, n_items: Callable[[Case], int], timed: Timed
+    cell: Cell,
+    data: str,
+    cases: Iterable[Case],
+    *,
+    repeat: int,
+    n_items: Callable[[Case], int],
+    timed: Timed,
+    orders: int = 1,
 ) -> CellPlan:
-    """What a cell takes on these cases, each asked `repeat` times. `n_items` says how many a case asks about."""
+    """What a cell takes on these cases, each asked `repeat` times, the first of them in so many `orders`.
+
+    `n_items` says how many items a case asks about.
+    """
     keys, calls = [], 0
     for case in cases:
-        calls += repeat * calls_of(cell.task, cell.strategy, n_items(case))
+        calls += (repeat + orders - 1) * calls_of(cell.task, cell.strategy, n_items(case))
         keys += [answer_key(case.case_id, n) for n in range(repeat)]
     times = timed(cell, keys)
-    seconds = (len(keys) - len(times)) * sum(times) / len(times) / 1_000 if times else None
-    return CellPlan(cell.name, data, len(keys), calls, len(times), 0.0 if len(times) == len(keys) else seconds)
+    left = len(keys) - len(times) + (orders - 1) * len(keys) // repeat
+    seconds = left * sum(times) / len(times) / 1_000 if times else None
+    return CellPlan(cell.name, data, len(keys), calls, len(times), seconds if left else 0.0, left)
 
 
 def with_others(plans: Sequence[CellPlan], cells: Sequence[Cell]) -> tuple[CellPlan, ...]:
@@ -91,8 +114,8 @@ def with_others(plans: Sequence[CellPlan], cells: Sequence[Cell]) -> tuple[CellP
     pace: dict[tuple[str, str], float] = {}
     alike = {cell.name: (cell.model, cell.strategy) for cell in cells}
     for plan in plans:
-        if plan.seconds and plan.answers > plan.kept:
-            pace[alike[plan.cell]] = plan.seconds / (plan.answers - plan.kept)
+        if plan.seconds and plan.asked:
+            pace[alike[plan.cell]] = plan.seconds / plan.asked
     return tuple(_paced(plan, pace.get(alike[plan.cell])) for plan in plans)
 
 
@@ -123,6 +146,4 @@ def observed_spread(smallest: float, n_users: int) -> float:
 def _paced(plan: CellPlan, seconds_each: float | None) -> CellPlan:
     if plan.seconds is not None or seconds_each is None:
         return plan
-    return CellPlan(
-        plan.cell, plan.data, plan.answers, plan.calls, plan.kept, (plan.answers - plan.kept) * seconds_each
-    )
+    return replace(plan, seconds=plan.asked * seconds_each)

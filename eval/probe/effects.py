@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from scipy import stats
-
+from eval.agreement import kendall_tau
 from eval.metrics import HEADLINE, per_case
 from eval.probe.asking import Answer
 from eval.systems import Order
@@ -51,18 +50,6 @@ def effect_of(relevant: Collection[str], watched: str | None, asked: Answer, bef
         undecided=asked.undecided,
         failed=not asked.order,
     )
-
-
-def kendall_tau(order: Order, other: Order) -> float | None:
-    """Kendall's tau (1938) of two orders over the ids that both hold, None below two of them.
-
-    The share of pairs that stand in the same order, less that of pairs that stand in the other.
-    """
-    places = {item_id: place for place, item_id in enumerate(other)}
-    common = [places[item_id] for item_id in order if item_id in places]
-    if len(common) < 2:
-        return None
-    return float(stats.kendalltau(range(len(common)), common).statistic)
 
 
 def _place(order: Order, watched: str | None) -> int | None:

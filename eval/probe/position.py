@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from eval.agreement import slope
 from eval.cases import Case
 from eval.probe.asking import Question
 from eval.probe.effects import Effect
@@ -60,11 +61,7 @@ def moved(case: Case, slot: int) -> list[str] | None:
 def slope_of(effects: Effects) -> float | None:
     """The least-squares slope of the target's place over its slot, None below two slots with a place."""
     known = [(v.at, e.place) for v, e in effects if v.at is not None and e.place is not None]
-    if len(known) < 2:
-        return None
-    slots, places = (np.asarray(column, dtype=float) for column in zip(*known, strict=True))
-    off = slots - slots.mean()
-    return float(off @ places / (off @ off))
+    return slope([slot for slot, _ in known], [place for _, place in known])
 
 
 def first_over_last(effects: Effects) -> float | None:

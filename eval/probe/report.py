@@ -10,7 +10,7 @@ from eval.metrics import HEADLINE
 from eval.probe.effects import Effect
 from eval.probe.probes import Figure, Found, Probe, Variant
 from eval.results import about_dataset, interval_text, method
-from eval.statistics import Difference, Estimate, difference, estimate, holm, mean, rate, shown
+from eval.statistics import UNIT, Difference, Estimate, difference, estimate, holm, mean, rate, shown
 
 TAU = "Kendall's rank correlation (Kendall 1938) of an order and its baseline; 1 is the same order, -1 the reverse"
 LIFT = "places that the watched item rose against the baseline, negative where it fell"
@@ -99,7 +99,7 @@ def _row(variant: Variant, found: Found) -> Row:
         len(effects),
         undecided=sum(effect.undecided for effect in one_each),
         failed=sum(effect.failed for effect in one_each),
-        ndcg=estimate([effect.ndcg for effect in one_each], clusters=clusters),
+        ndcg=estimate([effect.ndcg for effect in one_each], within=UNIT, clusters=clusters),
         ndcg_change=difference(
             [effect.ndcg for effect in one_each], [effect.ndcg_before for effect in one_each], clusters=clusters
         ),

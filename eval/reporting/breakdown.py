@@ -1,4 +1,4 @@
-"""The page's second half: slots, slices, failures by kind, and the worst losses to look into."""
+"""The page's second half: slices, failures by kind, and the worst losses to look into."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from agent.commands.render import count
-from eval.reporting.charts import heat
 from eval.reporting.losses import Loss
 from eval.reporting.markup import Child, Markup, element, joined
 from eval.reporting.parts import box, figure, named, percentage, soft, table, tone_of
@@ -14,36 +13,13 @@ from eval.reporting.reading import Reading
 from eval.reporting.report import Report
 from eval.reporting.slices import Slice
 from eval.running.answers import Answer
-from eval.running.tally import MEANINGS, RATES, SLOTS, Tally
+from eval.running.tally import MEANINGS, RATES, Tally
 from eval.running.trace import cut
 from eval.systems import LIKELIHOOD_ONLY, MODEL, RECALL_ONLY, WITHOUT_MODEL
 
 PLACES = 10  # of each order that a case shows
 MAX_CHARS = 4_000  # of a prompt or a reply on the page
 MAX_CALLS = 4  # of a case on the page
-
-
-def slots_section(report: Report) -> Markup:
-    """Where relevant items stood in the order that the model was shown, and where it put them; a map a cell."""
-    maps = [
-        box(f"{name}: {count(sum(tally.slots.values()), 'relevant item')}", _heat(tally), is_open=n == 0)
-        for n, (name, tally) in enumerate(report.reading.tallies.items())
-        if tally.slots
-    ]
-    if not maps:
-        return Markup()
-    return joined(
-        [
-            element("h3", "Slots: shown there, put there"),
-            *maps,
-            soft(
-                "Each row is the slot in which relevant items were shown (the order without the model), each column the"
-                " place that the model gave them, in per cent of the row. All weight on the diagonal: the model repeats"
-                " what it is shown; in the first columns: it finds what is relevant wherever it stands. Good orders put"
-                " relevant items into the first slots, too: what the slot itself does, palate eval probe position says."
-            ),
-        ]
-    )
 
 
 def slices_section(report: Report) -> Markup:
@@ -100,13 +76,6 @@ def losses_section(report: Report) -> Markup:
         return joined([head, soft(f"No case does worse than {baselines} on {reading.headline}.")])
     boxes = [_loss(reading, loss, report.answers.get((loss.cell, loss.case_id))) for loss in report.losses]
     return joined([head, soft(f"The first {count(len(boxes), 'case')}, the largest loss first; open one."), *boxes])
-
-
-def _heat(tally: Tally) -> Markup:
-    n = min(tally.longest, SLOTS)
-    counts = [[tally.slots[row, column] for column in range(n)] for row in range(n)]
-    names = [str(k + 1) for k in range(n)] if tally.longest <= SLOTS else [f"{10 * k + 10} %" for k in range(n)]
-    return element("div", heat(counts, names, names, "shown"), class_="wide")
 
 
 def _rate(tally: Tally, name: str) -> str:

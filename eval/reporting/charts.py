@@ -1,23 +1,23 @@
-"""Figures drawn as inline SVG and tables: a forest of intervals, points on two axes, a heat map of shares. Pure.
+"""Figures drawn as inline SVG: a forest of intervals, points on two axes with their front, a heat map of shares. Pure.
 
-Drawings hold lines only and stretch with the page; what is to be read stands beside them as text of the page.
+Forests hold lines only and stretch with the page: what is to be read stands beside them as text of the page.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from agent.commands.render import duration
 from eval.reporting.markup import Markup, element
 
 Tone = Literal["better", "worse", "open"]
 
 PAD = 0.06  # of the axis, beyond the outermost value at either end
 WIDE, HIGH, LEFT, TOP, RIGHT, BOTTOM = 320.0, 200.0, 38.0, 10.0, 12.0, 26.0
-LOG_FROM = 8.0  # times the smallest: from there on the axis of times is logarithmic
+LOG_FROM = 8.0  # times the smallest: from there on the lower axis is logarithmic
+SIDE, HEAD, ROW, TAIL = 30.0, 30.0, 16.0, 34.0  # of a heat map: left, above, a row, right
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,14 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One system: how good it is (with its interval), and how long a case takes it: median and 95th percentile, ms."""
+    """One system: how good it is (with its interval), and what it takes for that; a line runs to it from `start`."""
 
     label: str
     value: float
     low: float | None
     high: float | None
-    p50_ms: float
-    p95_ms: float
+    at: float
+    start: float
 
 
 def forest(bars: Sequence[Bar]) -> Markup:
@@ -64,38 +64,65 @@ def forest(bars: Sequence[Bar]) -> Markup:
     return element("div", rows, ends, class_="forest")
 
 
-def scatter(points: Sequence[Point], level: tuple[str, float] | None = None) -> Markup:
-    """The points over the time a case takes, numbered from 1 as in their order; `level` is drawn across, with its name.
+def scatter(
+    points: Sequence[Point],
+    told: Callable[[float], str],
+    about: str,
+    level: tuple[str, float] | None = None,
+    fronts: Sequence[Sequence[int]] = (),
+) -> Markup:
+    """The points over what they take, numbered from 1 as in their order; `level` is drawn across, with its name.
 
-    The axis of times is logarithmic where they differ much. Nothing without points.
+    `fronts` hold the places of those that are joined by a line, in its order. `told` puts a value of the lower axis in
+    words, `about` the whole; that axis is logarithmic where values differ much. Nothing without points.
     """
     if not points:
         return Markup()
-    across = _times([p.p50_ms for p in points] + [p.p95_ms for p in points])
+    across = _across([p.start for p in points] + [p.at for p in points])
     values = [v for p in points for v in (p.value, p.low, p.high) if v is not None] + ([level[1]] if level else [])
     upright = _Axis(*_ends(values), HIGH - BOTTOM, TOP)
-    drawn = [_frame(), *_marks(across, upright), *(_dot(n, p, across, upright) for n, p in enumerate(points, start=1))]
+    drawn = [_frame(), *_marks(across, upright, told)]
     if level:
         drawn.append(_level(level, upright))
-    label = "quality over the time a case takes; the points are listed below"
-    return element("svg", drawn, viewBox=f"0 0 {WIDE:g} {HIGH:g}", class_="scatter", role="img", aria_label=label)
+    for front in fronts:
+        line = " ".join(f"{across(points[n].at)},{upright(points[n].value)}" for n in front)
+        drawn.append(element("polyline", points=line, class_="front"))
+    best = {n for front in fronts for n in front}
+    drawn += [_dot(n, p, across, upright, told, on_front=n - 1 in best) for n, p in enumerate(points, start=1)]
+    return element("svg", drawn, viewBox=f"0 0 {WIDE:g} {HIGH:g}", class_="scatter", role="img", aria_label=about)
 
 
-def heat(rows: Sequence[Sequence[int]], names: Sequence[str], columns: Sequence[str], corner: str) -> Markup:
-    """Counts as a table whose cells are shaded by their share of their row, in per cent; an empty row stays blank."""
-    head = element("tr", element("th", corner), (element("th", c, scope="col") for c in columns), element("th", "n"))
-    body = [
-        element("tr", element("th", name, scope="row"), _heat_cells(row), element("td", f"{sum(row):,}", class_="num"))
-        for name, row in zip(names, rows, strict=True)
+def heat(rows: Sequence[Sequence[int]], names: Sequence[str], axes: tuple[str, str], about: str) -> Markup:
+    """Counts as a square, shaded by their share of their row, in per cent; `n` at the end of each. Nothing for none.
+
+    `names` are those of rows and columns alike, `axes` what these are. A row without counts stays blank.
+    """
+    if not rows:
+        return Markup()
+    width = (WIDE - SIDE - TAIL) / len(names)
+    middles = [SIDE + width * (n + 0.5) for n in range(len(names))]
+    foot = HEAD + ROW * len(rows)
+    drawn = [
+        _text(SIDE, 10, f"{axes[1]} \u2192", "start"),
+        _text(SIDE - 4, HEAD - 7, axes[0], "end"),
+        _text(WIDE, HEAD - 7, "n", "end"),
+        *(_text(x, HEAD - 7, name) for x, name in zip(middles, names, strict=True)),
     ]
-    return element("table", element("thead", head), element("tbody", body), class_="heat")
+    for n, (name, row) in enumerate(zip(names, rows, strict=True)):
+        base = HEAD + ROW * n + ROW - 5
+        drawn += [_text(SIDE - 4, base, name, "end"), _text(WIDE, base, f"{sum(row):,}", "end")]
+        drawn += _squares(row, width, HEAD + ROW * n)
+    return element("svg", drawn, viewBox=f"0 0 {WIDE:g} {foot + 2:g}", class_="heat", role="img", aria_label=about)
 
 
-def _heat_cells(row: Sequence[int]) -> Iterator[Markup]:
+def _squares(row: Sequence[int], width: float, top: float) -> Iterator[Markup]:
     total = sum(row)
-    for n in row:
-        share = n / total if total else 0.0
-        yield element("td", f"{100 * share:.0f}" if n else "", style=f"--share:{share:.3f}")
+    for n, count in enumerate(row):
+        share, left = count / total if total else 0.0, SIDE + width * n
+        size = {"width": round(width - 1, 2), "height": ROW - 1}
+        yield element("rect", x=round(left, 2), y=top, **size, fill_opacity=round(0.04 + 0.71 * share, 3))
+        if count:
+            yield _text(round(left + width / 2, 2), top + ROW - 5, f"{100 * share:.0f}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +146,11 @@ def _ends(values: Sequence[float]) -> tuple[float, float]:
     return low - pad, high + pad
 
 
-def _times(values: Sequence[float]) -> _Axis:
-    low, high = max(min(values), 0.1), max(max(values), 0.1)
-    if high / low >= LOG_FROM:
+def _across(values: Sequence[float]) -> _Axis:
+    low, high = min(values), max(values)
+    if low > 0 and high / low >= LOG_FROM:
         return _Axis(low / 1.3, high * 1.3, LEFT, WIDE - RIGHT, log=True)
-    return _Axis(0.0, high * (1 + PAD), LEFT, WIDE - RIGHT)
+    return _Axis(0.0, high * (1 + PAD) or 1.0, LEFT, WIDE - RIGHT)
 
 
 def _strip(bar: Bar, low: float, high: float) -> Markup:
@@ -149,22 +176,25 @@ def _frame() -> Markup:
     return Markup(_line(LEFT, foot, WIDE - RIGHT, foot, "frame") + _line(LEFT, TOP, LEFT, foot, "frame"))
 
 
-def _marks(across: _Axis, upright: _Axis) -> Iterator[Markup]:
+def _marks(across: _Axis, upright: _Axis, told: Callable[[float], str]) -> Iterator[Markup]:
     """What the ends and the middle of both axes stand for."""
     middle = math.sqrt(across.low * across.high) if across.log else (across.low + across.high) / 2
     for value, anchor in ((across.low, "start"), (middle, "middle"), (across.high, "end")):
-        yield _text(across(value), HIGH - 8, duration(value), anchor)
+        yield _text(across(value), HIGH - 8, told(value), anchor)
     for value in (upright.low, (upright.low + upright.high) / 2, upright.high):
         yield _text(LEFT - 4, upright(value) + 3, f"{value:.2f}", "end")
 
 
-def _dot(n: int, point: Point, across: _Axis, upright: _Axis) -> Markup:
-    x, y = across(max(point.p50_ms, across.low)), upright(point.value)
-    lines = [_line(x, y, across(max(point.p95_ms, across.low)), y, "reach")]
+def _dot(
+    n: int, point: Point, across: _Axis, upright: _Axis, told: Callable[[float], str], *, on_front: bool
+) -> Markup:
+    x, y = across(point.at), upright(point.value)
+    lines = [_line(across(point.start), y, x, y, "reach")]
     if point.low is not None and point.high is not None:
         lines.append(_line(x, upright(point.low), x, upright(point.high), "reach"))
-    title = element("title", f"{point.label}: {point.value:.3f}, {duration(point.p50_ms)}")
-    return element("g", title, lines, element("circle", cx=x, cy=y, r=8, class_="dot"), _text(x, y + 4, str(n)))
+    title = element("title", f"{point.label}: {point.value:.3f}, {told(point.at)}")
+    circle = element("circle", cx=x, cy=y, r=8, class_="dot")
+    return element("g", title, lines, circle, _text(x, y + 3, str(n)), class_=None if on_front else "beaten")
 
 
 def _level(level: tuple[str, float], upright: _Axis) -> Markup:

@@ -4,6 +4,8 @@
     {metric, versus, not_worse_than}    the interval of the paired difference lies above minus the margin
     {rate, at_most}                     the upper Wilson bound of the share of people is no more
     {latency_p95_s}                     the upper bound of the 95th percentile is no more (order statistics)
+    {cost_per_1000}                     the upper bound of the cost of 1,000 answers is no more
+    {order_stability}                   the lower bound of Kendall's tau between orders of the candidates is no less
 
 A condition that is not met may be one that so few cases cannot meet: then it says so, and neither passes nor fails. So
 it is for metrics below 10 people, for all of a run that is not finished, and for a condition that no cell has.
@@ -11,28 +13,28 @@ it is for metrics below 10 people, for all of a run that is not finished, and fo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from agent.commands.render import count
 from agent.errors import ConfigError
-from eval.comparisons import Comparison
-from eval.reporting.bounds import is_flat, widened
+from eval.comparisons import Comparison, floor
+from eval.reporting.bounds import is_flat
+from eval.reporting.conditions import EXPLAINED, Condition, number, told
+from eval.reporting.measured import Measured, cost_of, seconds_of, stability_of
 from eval.reporting.reading import Reading
 from eval.results import interval_text, not_worse_sentence
 from eval.running.folder import RunFolder
 from eval.running.scoring import plan_of
-from eval.running.tally import RATES, latency
-from eval.statistics import Difference, Estimate, rate
+from eval.running.tally import RATES
+from eval.statistics import Estimate, rate
 
 Outcome = Literal["passed", "failed", "too few"]
-Condition = Mapping[str, object]
 
 PASSED, FAILED, TOO_FEW = 0, 1, 3
 LEAST_PEOPLE = 10  # below so many, a metric's interval says too little of people at large
-EXPLAINED = "a condition is {metric, at_least}, {metric, versus, not_worse_than}, {rate, at_most} or {latency_p95_s}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,20 +140,6 @@ def judge(reading: Reading, conditions: Sequence[Condition], cells: Sequence[str
     return Gate(reading.name, tuple(judged))
 
 
-def told(condition: Condition) -> str:
-    """The condition as one would say it: `failed at most 0.01`. Raises ConfigError for one that is none."""
-    match dict(condition):
-        case {"metric": metric, "versus": versus, "not_worse_than": margin}:
-            return f"{metric} not worse than {versus} by more than {_number(margin):g}"
-        case {"metric": metric, "at_least": least}:
-            return f"{metric} at least {_number(least):g}"
-        case {"rate": name, "at_most": most}:
-            return f"{name} at most {_number(most):g}"
-        case {"latency_p95_s": most}:
-            return f"p95 latency at most {_number(most):g} s"
-    raise ConfigError(f"{dict(condition)} is no condition of a gate", EXPLAINED)
-
-
 def _conditions(run: Path, plan: Mapping[str, object], conditions: Sequence[Condition] | None) -> list[Condition]:
     wanted = gate_of(plan) if conditions is None else list(conditions)
     if not wanted:
@@ -183,30 +171,31 @@ def _judged(condition: Condition, reading: Reading, cell: str) -> Judgement | No
         return _level(words, condition, reading, cell)
     if "rate" in condition:
         return _rate(words, condition, reading, cell)
-    return _latency(words, _number(condition["latency_p95_s"]), reading, cell)
+    return _bounded(words, condition, reading, cell)
 
 
 def _against(words: str, condition: Condition, reading: Reading, cell: str) -> Judgement | None:
-    metric, versus, margin = str(condition["metric"]), str(condition["versus"]), _number(condition["not_worse_than"])
+    metric, versus, margin = str(condition["metric"]), str(condition["versus"]), number(condition["not_worse_than"])
     baseline = reading.system(versus, cell)
     if baseline is None:
         _must_be_known(versus, reading)
         return None
     comparison = reading.against([cell], baseline, metric)[0]
     people = reading.n_people(cell)
-    found = widened(comparison.metrics[metric], people)
-    sentence = not_worse_sentence(replace(comparison, metrics={metric: found}), margin, metric)
+    found = replace(comparison.metrics[metric], low=floor(comparison, metric))
+    sentence = not_worse_sentence(comparison, margin, metric)
     outcome: Outcome = "passed" if found.low is not None and found.low > -margin else "failed"
-    why = _too_few(comparison, metric, margin, found) if outcome == "failed" else _half(reading, baseline)
+    why = _too_few(comparison, metric, margin, people) if outcome == "failed" else _half(reading, baseline)
     if few := _few_people(people) or why:
         outcome, sentence = "too few", f"{sentence}, and {few}"
     return Judgement(cell, words, outcome, sentence, found.value, found.low, found.high, found.n)
 
 
-def _too_few(comparison: Comparison, metric: str, margin: float, found: Difference) -> str | None:
+def _too_few(comparison: Comparison, metric: str, margin: float, people: int) -> str | None:
     """Why so few cases could not have shown a difference within the margin; None where they could."""
-    if is_flat(comparison.metrics[metric]):
-        return "so few who do not differ show no more" if found.value >= -margin else None
+    found, others = comparison.metrics[metric], rate(0, people).high or 0.0
+    if found.value >= -margin >= found.value - others * (1 + found.value):
+        return f"{people:,} people would not show it though they were all alike"
     detectable = comparison.detectable[metric]
     if found.high is None or found.high < -margin or detectable is None or not detectable > margin > 0:
         return None
@@ -224,16 +213,15 @@ def _few_people(people: int) -> str | None:
 
 
 def _level(words: str, condition: Condition, reading: Reading, cell: str) -> Judgement:
-    metric, least = str(condition["metric"]), _number(condition["at_least"])
-    plain = next(r for r in reading.results.results if r.system.name == cell).metrics[metric]
+    metric, least = str(condition["metric"]), number(condition["at_least"])
+    found = next(r for r in reading.results.results if r.system.name == cell).metrics[metric]
     people = reading.n_people(cell)
-    found = widened(plain, people)
     figures = f"{metric} {found.value:.3f}{interval_text(found)}, n = {found.n}"
     if few := _few_people(people):
         return _judgement(cell, words, "too few", f"{cell}: {few}: {figures}", found)
     if found.low is not None and found.low >= least:
         return _judgement(cell, words, "passed", f"{cell} reaches {least:g}: {figures}", found)
-    if is_flat(plain) and found.value >= least:
+    if is_flat(reading.results.per_case[cell][metric].values()) and found.value >= least:
         few = f"{cell}: so few who are all alike do not show {least:g}: {figures}"
         return _judgement(cell, words, "too few", few, found)
     word = "is below" if found.high is not None and found.high < least else "is not shown to reach"
@@ -241,7 +229,7 @@ def _level(words: str, condition: Condition, reading: Reading, cell: str) -> Jud
 
 
 def _rate(words: str, condition: Condition, reading: Reading, cell: str) -> Judgement:
-    name, most = str(condition["rate"]), _number(condition["at_most"])
+    name, most = str(condition["rate"]), number(condition["at_most"])
     if name not in RATES:
         raise ConfigError(f"there is no rate {name!r}", f"Rates: {', '.join(RATES)}")
     tally = reading.tallies[cell]
@@ -256,18 +244,26 @@ def _rate(words: str, condition: Condition, reading: Reading, cell: str) -> Judg
     return _judgement(cell, words, "failed", f"{cell}: {figures}, above {100 * most:g} %", found)
 
 
-def _latency(words: str, most_s: float, reading: Reading, cell: str) -> Judgement:
-    found = latency(reading.tallies[cell].times_ms)
-    if found is None:
-        return Judgement(cell, words, "too few", f"{cell}: no answer was timed, all were kept", None, None, None, 0)
-    low, high = (None if bound is None else bound / 1e3 for bound in (found.low, found.high))
-    seconds = Estimate(found.value / 1e3, low, high, found.n)
-    figures = f"{cell}: p95 {seconds.value:.2f} s{interval_text(seconds, 2)}, {count(seconds.n, 'answer')} timed"
-    if seconds.high is not None:
-        outcome: Outcome = "passed" if seconds.high <= most_s else "failed"
+def _bounded(words: str, condition: Condition, reading: Reading, cell: str) -> Judgement:
+    ((name, value),) = condition.items()
+    measured, is_most = _BOUNDED[name]
+    found, figures = measured(reading, cell)
+    limit, few = number(value), None if name == "latency_p95_s" else _few_people(reading.n_people(cell))
+    if found is None or few:
+        return Judgement(cell, words, "too few", f"{cell}: {few or figures}", None, None, None, 0)
+    bound, other = (found.high, found.low) if is_most else (found.low, found.high)
+    if bound is not None:
+        outcome: Outcome = "passed" if (bound <= limit if is_most else bound >= limit) else "failed"
     else:
-        outcome = "failed" if seconds.low is not None and seconds.low > most_s else "too few"
-    return _judgement(cell, words, outcome, figures, seconds)
+        outcome = "failed" if other is not None and other > limit else "too few"
+    return _judgement(cell, words, outcome, f"{cell}: {figures}", found)
+
+
+_BOUNDED: Mapping[str, tuple[Callable[[Reading, str], Measured], bool]] = {  # whether the limit is the most
+    "latency_p95_s": (seconds_of, True),
+    "cost_per_1000": (cost_of, True),
+    "order_stability": (stability_of, False),
+}
 
 
 def _judgement(cell: str, words: str, outcome: Outcome, sentence: str, found: Estimate) -> Judgement:
@@ -279,9 +275,3 @@ def _must_be_known(name: str, reading: Reading) -> None:
     if name not in cells and all(reading.system(name, cell) is None for cell in cells):
         known = ", ".join(dict.fromkeys([*reading.results.per_case, *cells]))
         raise ConfigError(f"the run has no system {name!r}", f"It has {known}")
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ConfigError(f"{value!r} is no number", EXPLAINED)
-    return float(value)

@@ -1,18 +1,17 @@
-"""The page's first half: the verdict, the gate, every system, differences to the baseline, quality against time."""
+"""The page's first half: the verdict, the gate, every system, differences to the baseline, reasons."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from agent.commands.render import count
 from eval.beyond import FORMULAS, LOWER_IS_BETTER, K
 from eval.comparisons import Comparison
-from eval.reporting.charts import Bar, Point, forest, scatter
+from eval.reporting.charts import Bar, forest
 from eval.reporting.markup import Markup, element, joined
-from eval.reporting.parts import ABSENT, figure, named, soft, table, tone_of
+from eval.reporting.parts import figure, named, soft, table, tone_of
 from eval.reporting.report import Report
 from eval.results import interval_text
-from eval.statistics import percentile
 from eval.tasks.rationales import FORMULAS as FORMULAS_OF_REASONS
 
 
@@ -64,6 +63,8 @@ def _beyond(report: Report, own: list[bool]) -> Markup:
     names = [name for name in FORMULAS if any(name in result.beyond for result in found)]
     if not names:
         return Markup()
+    if same := report.reading.summary.same_items:
+        return soft(f"Not shown, {same}.")
     rows = [(r.system.name, *(figure(r.beyond.get(name)) for name in names)) for r in found]
     formulas = named(
         (name, f"{FORMULAS[name].format(k=K)}{'; lower is better' if name in LOWER_IS_BETTER else ''}")
@@ -113,41 +114,3 @@ def rationales_section(report: Report) -> Markup:
     formulas = named((name, FORMULAS_OF_REASONS[name]) for name in names if name in FORMULAS_OF_REASONS)
     about = element("details", element("summary", "What these figures are"), formulas)
     return joined([element("h3", "Reasons"), table(["measure", *told], rows), about])
-
-
-def latency_section(report: Report) -> Markup:
-    """Quality over the time that a case takes each cell; nothing where no answer was timed."""
-    reading, points = report.reading, list(_points(report))
-    if not points:
-        return Markup()
-    headline, by_name = reading.headline, {r.system.name: r for r in reading.results.results}
-    base = reading.baseline(points[0].label)
-    level = (base, by_name[base].metrics[headline].value) if base else None
-    rows = [
-        (f"{n}. {p.label}", f"{p.value:.3f}", f"{p.p50_ms / 1e3:.2f} s", f"{p.p95_ms / 1e3:.2f} s", *_spent(report, p))
-        for n, p in enumerate(points, start=1)
-    ]
-    return joined(
-        [
-            element("h3", "Quality against time"),
-            scatter(points, level),
-            table(["cell", headline, "median", "p95", "answers timed", "tokens in", "tokens out"], rows),
-            soft("A point's horizontal line runs from the median to the 95th percentile of the time of an answer."),
-        ]
-    )
-
-
-def _points(report: Report) -> Iterator[Point]:
-    reading = report.reading
-    by_name = {result.system.name: result for result in reading.results.results}
-    for cell in reading.cells:
-        times = reading.tallies[cell.name].times_ms
-        if cell.name in by_name and len(times):
-            found = by_name[cell.name].metrics[reading.results.headline]
-            yield Point(cell.name, found.value, found.low, found.high, percentile(times, 0.5), percentile(times, 0.95))
-
-
-def _spent(report: Report, point: Point) -> list[str]:
-    tally = report.reading.tallies[point.label]
-    tokens = (f"{tally.tokens[kind]:,}" if tally.tokens[kind] else ABSENT for kind in ("in", "out"))
-    return [f"{len(tally.times_ms):,}", *tokens]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.commands.render import count
-from eval.reporting import breakdown, overview, provenance
+from eval.reporting import breakdown, overview, provenance, slots, trading
 from eval.reporting.diffing import Diff
 from eval.reporting.markup import Child, Markup, element, joined
 from eval.reporting.parts import box, figure, soft, table, tone_of
@@ -20,8 +20,10 @@ SECTIONS = (
     overview.forest_section,
     overview.systems_section,
     overview.rationales_section,
-    overview.latency_section,
-    breakdown.slots_section,
+    trading.latency_section,
+    trading.cost_section,
+    slots.stability_section,
+    slots.slots_section,
     breakdown.slices_section,
     breakdown.losses_section,
     breakdown.failures_section,

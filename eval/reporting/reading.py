@@ -11,13 +11,14 @@ from pathlib import Path
 from agent.errors import PalateError
 from agent.types import Item
 from eval.beyond import Shelf
-from eval.cases import Case, DataSet
+from eval.cases import Case, Stock
 from eval.comparisons import Comparison, compare
 from eval.plan.cells import Cell, data_names
 from eval.plan.config import EXPLAIN
 from eval.results import Results
 from eval.running.folder import RunFolder
-from eval.running.standing import shelf_of_run
+from eval.running.packed import Values
+from eval.running.standing import Catalogues, shelf_of_run
 from eval.running.summary import Summary
 from eval.running.tally import Tally
 from eval.runs import Run
@@ -30,15 +31,15 @@ RANK = "rank"
 class Catalogue:
     """The items of a run's data sets; none of those whose data set is no longer there."""
 
-    datasets: Mapping[Path, DataSet]
+    datasets: Mapping[Path, Stock]
 
     @classmethod
-    def of(cls, folder: RunFolder) -> Catalogue:
-        """The items of every data set of the run that can still be read."""
-        found: dict[Path, DataSet] = {}
+    def of(cls, folder: RunFolder, catalogues: Catalogues | None = None) -> Catalogue:
+        """The items of every data set of the run that can still be read; those that were read are not read again."""
+        catalogues, found = catalogues or Catalogues(), {}
         for path in dict.fromkeys(cell.data for cell in folder.cells()):
             with suppress(PalateError):
-                found[path] = DataSet.open(path, ())
+                found[path] = catalogues.stock(path)
         return cls(found)
 
     def items(self, data: Path) -> Mapping[str, Item]:
@@ -169,12 +170,12 @@ class Reading:
 
     def _alike(self, one: str, other: str) -> bool:
         known = self.results.per_case
-        return one in known and other in known and list(known[one][self.headline]) == list(known[other][self.headline])
+        return one in known and other in known and _same(known[one][self.headline], known[other][self.headline])
 
     @cached_property
     def catalogue(self) -> Catalogue:
         """The items that the run is about."""
-        return Catalogue.of(self.folder)
+        return Catalogue.of(self.folder, self.summary.found.catalogues)
 
     def title(self, cell: str, item_id: str) -> str:
         """What a person would call the item of a cell's data set; its id where that is no longer there."""
@@ -191,5 +192,14 @@ class Reading:
         cells = {self._data[cell.name]: cell for cell in self.folder.cells()}
         if len(cells) == 1 or self.summary.plan.task == EXPLAIN:
             return dict.fromkeys(cells, self.results.shelf)
-        found = {name: shelf_of_run(self.folder, name, cell) for name, cell in cells.items()}
+        found = {
+            name: shelf_of_run(self.folder, name, cell, self.summary.found.catalogues) for name, cell in cells.items()
+        }
         return {name: None if isinstance(shelf, str) else shelf for name, shelf in found.items()}
+
+
+def _same(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
+    """Whether the two are of the same cases, in the same order."""
+    if isinstance(one, Values) and isinstance(other, Values):
+        return one.cases == other.cases
+    return list(one) == list(other)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from eval.reporting.reading import Reading
-from eval.statistics import Clusters, Difference, Estimate, difference, estimate, holm, mean
+from eval.statistics import UNIT, Clusters, Difference, Estimate, difference, estimate, holm, mean
 
 HISTORY, POPULARITY, PEOPLE = "history length", "popularity of what is relevant", "people"
 BOUNDS = (0, 3, 10, 50)  # a history belongs to the first bound that it does not exceed
@@ -56,7 +56,7 @@ def slices(reading: Reading, cell: str, baseline: str) -> tuple[Slice, ...]:
 def _slice(kind: str, name: str, pairs: Sequence[tuple[float, float]], clusters: Clusters) -> Slice:
     own, other = [one for one, _ in pairs], [other for _, other in pairs]
     change = difference(own, other, clusters=clusters)
-    return Slice(kind, name, estimate(own, clusters=clusters), change, change.p)
+    return Slice(kind, name, estimate(own, within=UNIT, clusters=clusters), change, change.p)
 
 
 def _grouped(values: Mapping[str, int], name_of: Callable[[int], str]) -> dict[str, list[str]]:

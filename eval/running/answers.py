@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 Key = tuple[str, str, int]
 VALIDITY = ("missing", "foreign", "repeated", "truncated", "refused", "fallback")
+
+
+@dataclass(frozen=True)
+class Permuted:
+    """A case asked in one order: the candidates as the model was shown them, and the orders that it answered with.
+
+    `orders` holds the cell's whole blend, "model", and the model's scores alone, "likelihood-only". `tokens` and
+    `calls` are those of this order alone; `failed` says why there is no answer.
+    """
+
+    shown: tuple[str, ...]
+    orders: Mapping[str, tuple[str, ...]]
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    calls: Mapping[str, int] = field(default_factory=dict)
+    failed: str | None = None
+
+    def as_row(self) -> dict[str, object]:
+        """The order as plain JSON values, by field."""
+        orders = {name: list(order) for name, order in self.orders.items()}
+        plain = {"shown": list(self.shown), "orders": orders, "tokens": dict(self.tokens), "calls": dict(self.calls)}
+        return {**plain, "failed": self.failed}
 
 
 @dataclass(frozen=True)
@@ -18,7 +40,7 @@ class Answer:
     kept answers. `tokens` counts "in" and "out" where they are known, `calls` the model's calls "asked" and "kept".
     `failed` says why there is no answer, each of `degraded` is "stage: reason", `validity` counts by the names of
     `VALIDITY`. `rationales` hold item_id, sentence, evidence and source each; `trace` the model's calls with method,
-    prompt and reply.
+    prompt and reply. `permuted` are the orders of its candidates in which the case was asked, this answer's first.
     """
 
     cell: str
@@ -37,6 +59,7 @@ class Answer:
     validity: Mapping[str, int]
     rationales: tuple[Mapping[str, object], ...] = ()
     trace: tuple[Mapping[str, object], ...] = ()
+    permuted: tuple[Permuted, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -44,7 +67,7 @@ class Answer:
         return self.cell, self.case_id, self.repeat
 
     def as_row(self) -> dict[str, object]:
-        """The answer as plain JSON values, by field; rationales and trace only where there are any."""
+        """The answer as plain JSON values, by field; rationales, trace and permuted only where there are any."""
         row: dict[str, object] = dict(vars(self))
         for name in ("tokens", "calls", "validity"):
             row[name] = dict(getattr(self, name))
@@ -55,7 +78,8 @@ class Answer:
             rows = [dict(one) for one in getattr(self, name)]
             row.pop(name)
             row |= {name: rows} if rows else {}
-        return row
+        row.pop("permuted")
+        return {**row, "permuted": [one.as_row() for one in self.permuted]} if self.permuted else row
 
     @classmethod
     def from_row(cls, row: Mapping[str, object]) -> Answer:
@@ -85,6 +109,17 @@ def _answer(row: Mapping[str, object]) -> Answer:
         validity=_counts(row["validity"]),
         rationales=tuple(_fields(one) for one in _list(row.get("rationales", ()))),
         trace=tuple(_fields(one) for one in _list(row.get("trace", ()))),
+        permuted=tuple(_permuted(_fields(one)) for one in _list(row.get("permuted", ()))),
+    )
+
+
+def _permuted(row: Mapping[str, object]) -> Permuted:
+    return Permuted(
+        shown=_texts(row["shown"]),
+        orders={system: _texts(order) for system, order in _fields(row["orders"]).items()},
+        tokens=_counts(row["tokens"]),
+        calls=_counts(row["calls"]),
+        failed=None if row["failed"] is None else str(row["failed"]),
     )
 
 
@@ -109,12 +144,12 @@ def _counts(value: object) -> dict[str, int]:
 
 
 def _whole(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"a whole number belongs here, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise TypeError(f"a whole number, 0 or more, belongs here, not {value!r}")
     return value
 
 
 def _number(value: object) -> float:
-    if not isinstance(value, int | float):
-        raise TypeError(f"a number belongs here, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
+        raise TypeError(f"a number, 0 or more, belongs here, not {value!r}")
     return float(value)

@@ -11,10 +11,11 @@ from pathlib import Path
 from agent.commands.options import Options
 from agent.errors import ConfigError
 from agent.settings import Settings
-from eval.baselines import usual
+from eval.baselines import left_out, left_out_lines, usual
 from eval.cases import DataSet
 from eval.plan.cells import BUILT_IN, Cell, cells_of, data_names
-from eval.plan.config import Evaluation, checked, load
+from eval.plan.checks import check_cells
+from eval.plan.config import EXPLAIN, Evaluation, checked, load
 from eval.running import provenance
 from eval.running.runner import Job
 from eval.systems import LIKELIHOOD_ONLY, RECALL_ONLY, WITHOUT_MODEL
@@ -43,6 +44,7 @@ class Asked:
         given = load(file, flags) if file else checked({k: v for k, v in flags.items() if v is not None}, "the flags")
         evaluation = resolved(given, options.load().settings)
         cells = _cells(evaluation)
+        check_cells(cells)
         task = task_named(evaluation.task)
         datasets = {folder: DataSet.open(folder, task.needs) for folder in dict.fromkeys(cell.data for cell in cells)}
         found = cls(evaluation, cells, datasets, options, file)
@@ -73,17 +75,32 @@ class Asked:
         """The baselines of each data set: those that are named, or all that its data and what is installed allow."""
         return {folder: self.evaluation.baselines or usual(dataset) for folder, dataset in self.datasets.items()}
 
+    def left_out(self) -> dict[str, dict[str, str]]:
+        """The baselines that are left out, by the name of the data set, each with the reason."""
+        if self.evaluation.task == EXPLAIN:
+            return {}
+        found = {self.names[f]: left_out(self.evaluation.baselines, one) for f, one in self.datasets.items()}
+        return {name: reasons for name, reasons in found.items() if reasons}
+
+    def notes(self) -> list[str]:
+        """What must be known before it is run, a line each: baselines that are left out, prices of no cell's model."""
+        models, lines = {cell.model for cell in self.cells}, list(left_out_lines(self.left_out()))
+        unused = [name for name in self.evaluation.prices if name not in models]
+        return [*lines, *([f"prices of {', '.join(unused)}: no cell has such a model"] if unused else [])]
+
     def job(self) -> Job:
         """What is to be run, for the runner."""
         plan = self.evaluation
-        return Job(self.cells, self.datasets, self.baselines(), self.names, plan.limit, plan.repeat, plan.seed)
+        how = (plan.limit, plan.repeat, plan.seed, plan.orders)
+        return Job(self.cells, self.datasets, self.baselines(), self.names, *how)
 
     def about(self) -> dict[str, object]:
         """The run.json of it. Raises as `provenance.about` does."""
         named = self.names
         datasets = {named[folder]: (one, one.n_run(self.evaluation.limit)) for folder, one in self.datasets.items()}
         baselines = {named[folder]: names for folder, names in self.baselines().items()}
-        return provenance.about(self.evaluation.as_plan(), self.cells, datasets, baselines, self.options.load())
+        about = provenance.about(self.evaluation.as_plan(), self.cells, datasets, baselines, self.options.load())
+        return {**about, "left_out": self.left_out()}
 
     def check_versus(self) -> None:
         """Do nothing where the cells can be compared with what the plan and its gate name. Raises ConfigError."""

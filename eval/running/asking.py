@@ -15,6 +15,7 @@ from eval.plan.config import EXPLAIN
 from eval.running.answers import VALIDITY, Answer
 from eval.running.kept import ASKED, KEPT, UNAVAILABLE, Noted
 from eval.running.opening import OpenedCell
+from eval.running.permuting import permuted
 from eval.running.sparing import Sparing
 from eval.systems import (
     LIKELIHOOD_ONLY,
@@ -41,9 +42,17 @@ class Heard:
 
 
 def ask(
-    cell: Cell, opened: OpenedCell, case: Case, repeat: int, clock: Callable[[], float] = time.perf_counter
+    cell: Cell,
+    opened: OpenedCell,
+    case: Case,
+    repeat: int,
+    clock: Callable[[], float] = time.perf_counter,
+    orders: int = 1,
 ) -> Heard:
-    """The cell's answer to the case. Where the cell fails, it says why, and has the orders that need no model alone."""
+    """The cell's answer to the case. Where the cell fails, it says why, and has the orders that need no model alone.
+
+    Of the first repeat the model is also shown the candidates in so many `orders`, of which the first is the answer's.
+    """
     noted = opened.begin(repeat)
     began = clock()
     failure, slate = None, None
@@ -52,6 +61,7 @@ def ask(
     except PalateError as error:
         failure = error
     ms = (clock() - began) * 1_000
+    found = {} if cell.task == EXPLAIN else _orders(case, slate) if slate is not None else _spared(opened, case)
     answer = Answer(
         cell=cell.name,
         case_id=case.case_id,
@@ -60,7 +70,7 @@ def ask(
         relevant=case.relevant,
         history=case.history,
         n_candidates=len(case.candidates),
-        orders={} if cell.task == EXPLAIN else _orders(case, slate) if slate is not None else _spared(opened, case),
+        orders=found,
         ms=0.0 if noted.calls[KEPT] and not noted.calls[ASKED] else round(ms, 3),
         tokens=dict(noted.tokens),
         calls=dict(noted.calls),
@@ -69,6 +79,7 @@ def ask(
         validity=_validity(cell, case, slate, noted),
         rationales=tuple(_rationale(one) for one in slate or () if one.rationale),
         trace=tuple(noted.trace),
+        permuted=permuted(opened, case, found, repeat, orders) if slate is not None and not repeat else (),
     )
     down = isinstance(failure, ModelUnavailable) or bool(answer.degraded and noted.flaws[UNAVAILABLE])
     return Heard(answer, slate.prompts if slate is not None else {}, down)

@@ -6,17 +6,22 @@ So are systems: "films random". A cell's parts are called "<cell>/without-model"
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from array import array
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from eval.metrics import PerCase, per_case
+from eval.beyond import K
+from eval.metrics import Found, PerCase, found_in, values_of
 from eval.plan.cells import Cell
 from eval.running.answers import Answer
-from eval.running.packed import Column, Lists, Names
+from eval.running.folder import ANSWERS, BASELINES
+from eval.running.orders import Reads, explained, order_of
+from eval.running.packed import Cases, Firsts, Lists, Names, Sums, Values
 from eval.systems import LIKELIHOOD_ONLY, MODEL, RECALL_ONLY, WITHOUT_MODEL, Kind, Order, System
 
-BLOCK = 5_000  # orders that are scored at once
+BLOCK = 20_000  # orders that are scored at once
+MAX_NAMED = 20  # cases that failed, by name
 ABOUT: Mapping[str, tuple[Kind, str]] = {
     MODEL: ("whole", "the whole blend"),
     RECALL_ONLY: ("part", "the order of recall alone"),
@@ -30,40 +35,53 @@ Judging = Callable[[Answer], Mapping[str, float]]
 
 @dataclass
 class Scored:
-    """What one system gave: its first order for each case, and each metric summed over the answers to it."""
+    """What one system gave: the first places of its first order for each case, and each metric summed over answers.
+
+    The order itself stays in the run's `file`: `starts` says at which byte its line begins, from 1, `reads` reads it.
+    """
 
     system: System
     cell: str | None
-    orders: Lists
-    sums: dict[str, Column]
+    firsts: Firsts
+    sums: dict[str, Sums]
+    reads: Reads
+    file: str = ANSWERS
+    starts: Sums = field(default_factory=lambda: Sums("Q"))
 
 
 @dataclass
 class OfData:
-    """The cases of one data set and all systems over them, by name. `counts` has each cell's answers by case."""
+    """The cases of one data set, numbered as they came, and all systems over them, by name.
+
+    `users` are numbers of `people`; `counts` has each cell's answers by case.
+    """
 
     name: str
     prefix: str
     relevant: Lists
     histories: Lists
-    users: dict[str, str] = field(default_factory=dict)
+    numbers: Names = field(default_factory=Names)
+    people: Names = field(default_factory=Names)
+    users: array[int] = field(default_factory=lambda: array("I"))
     systems: dict[str, Scored] = field(default_factory=dict)
-    counts: dict[str, Column] = field(default_factory=dict)
+    counts: dict[str, Sums] = field(default_factory=dict)
 
-    @property
-    def cases(self) -> list[str]:
+    def cases(self) -> Cases:
         """The cases that every cell has answered that has answered any, in the order in which they came."""
-        return [case for case in self.relevant if all(case in count for count in self.counts.values())]
+        known = Cases(self.numbers)
+        there = [count.of(known) > 0 for count in self.counts.values()]
+        return known if all(map(all, there)) else Cases(self.numbers, known.numbers[sum(there) == len(there)])
+
+    def n_answered(self, cell: str, most: int) -> int:
+        """How many answers of a cell there are, `most` a case at most."""
+        count = self.counts.get(cell)
+        return int(count.of(Cases(self.numbers)).clip(max=most).sum()) if count else 0
 
 
 @dataclass
 class Troubles:
-    """Times and troubles of all answers by case, or by cell and case where there are several cells.
+    """Troubles of all answers. `failed` names the first cases, or cells and cases where there are several cells."""
 
-    Timed are whole answers made just now: with a kept call or a failure one says nothing of time.
-    """
-
-    ms: dict[str, float] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     degraded: Counter[str] = field(default_factory=Counter)
     n_degraded: int = 0
@@ -83,113 +101,116 @@ class Collection:
         self.metrics = tuple(metrics)
         self.troubles = Troubles()
         self._names, self._judging = names, judging
-        self._cases, self._ids = Names(), Names()
+        self._ids = Names()
         self.data = {name: self._of_data(name) for name in dict.fromkeys(names.values())}
-        self._pending: list[tuple[Scored, str, Order, Order]] = []
+        self._pending: list[tuple[Scored, int, Found]] = []
 
-    def take(self, answer: Answer) -> None:
-        """Count one more answer, of one of the cells."""
+    def take(self, answer: Answer, start: int = 0) -> None:
+        """Count one more answer, of one of the cells; its line begins at this byte of the file."""
         data = self.data[self._names[answer.cell]]
         case = data.prefix + answer.case_id
-        if case not in data.relevant:
-            data.relevant.put(case, answer.relevant)
-            data.histories.put(case, answer.history)
-            data.users[case] = answer.user_id
-        data.counts.setdefault(answer.cell, Column(self._cases)).add(case, 1)
+        number = data.numbers.known(case)
+        if number is None:
+            number = data.numbers.number(case)
+            data.relevant.put(answer.relevant)
+            data.histories.put(answer.history)
+            data.users.append(data.people.number(answer.user_id))
+        data.counts.setdefault(answer.cell, Sums("I")).add(number, 1)
         self._take_troubles(answer, case)
         if self._judging is not None:
-            self._take_judged(data, answer, case, self._judging[answer.cell])
+            self._take_judged(data, answer, number, start, self._judging[answer.cell])
             return
         for part in dict.fromkeys((MODEL, *answer.orders)):
-            self._take_order(data, answer, case, part)
+            self._take_order(data, answer, number, start, part)
 
-    def take_baselines(self, row: Mapping[str, object], systems: Sequence[System]) -> None:
-        """Count the orders of one case that need no model, for these systems of its data set."""
+    def take_baselines(self, row: Mapping[str, object], systems: Sequence[System], start: int = 0) -> None:
+        """Count the orders of one case that need no model, for these systems of its data set, as `take` does."""
         data, orders = self.data[str(row["data"])], row["orders"]
-        case = data.prefix + str(row["case_id"])
-        if self._judging is not None or case not in data.relevant or not isinstance(orders, Mapping):
+        number = data.numbers.known(data.prefix + str(row["case_id"]))
+        if self._judging is not None or number is None or not isinstance(orders, Mapping):
             return
         for system in systems:
-            order = tuple(map(str, orders.get(system.name, ())))
-            self._add(data, self._scored(data, self._called(data, system.name), None, system), case, order)
+            scored = self._scored(data, self._called(data, system.name), None, system, system.name)
+            scored.file = BASELINES
+            if not scored.firsts.has(number):
+                self._add(data, scored, number, tuple(map(str, orders.get(system.name, ()))), start)
 
     def end(self) -> None:
         """Score what was not scored yet."""
         self._flush()
 
-    def values(self, data: OfData, cases: Sequence[str]) -> dict[str, PerCase]:
-        """Each system's metrics for these cases: the mean over a cell's answers, 0 where a system has none."""
-        ones = Column(self._cases)
-        for case in cases:
-            ones.add(case, 1)
-        return {
-            name: {m: c.per(data.counts[s.cell] if s.cell else ones, cases) for m, c in s.sums.items()}
-            for name, s in data.systems.items()
-        }
+    def values(self, data: OfData, cases: Cases) -> dict[str, PerCase]:
+        """Each system's metrics for these cases: the mean over a cell's answers, 0 where a system has none.
+
+        To be asked once: what it is computed from is let go of.
+        """
+        found: dict[str, PerCase] = {}
+        for name, one in data.systems.items():
+            n = data.counts[one.cell].of(cases) if one.cell else 1
+            found[name] = {metric: Values(cases, one.sums.pop(metric).of(cases) / n) for metric in tuple(one.sums)}
+        return found
 
     def _of_data(self, name: str) -> OfData:
         prefix = f"{name}/" if len(set(self._names.values())) > 1 else ""
-        return OfData(name, prefix, Lists(self._cases, self._ids), Lists(self._cases, self._ids))
+        return OfData(name, prefix, Lists(self._ids), Lists(self._ids))
 
     def _called(self, data: OfData, name: str) -> str:
         return f"{data.name} {name}" if data.prefix else name
 
-    def _take_judged(self, data: OfData, answer: Answer, case: str, judging: Judging) -> None:
-        scored = self._scored(data, answer.cell, answer.cell, _system(answer.cell, MODEL))
-        if answer.rationales and case not in scored.orders:
-            scored.orders.put(case, [str(one["item_id"]) for one in answer.rationales])
+    def _take_judged(self, data: OfData, answer: Answer, number: int, start: int, judging: Judging) -> None:
+        scored = self._scored(data, answer.cell, answer.cell, _system(answer.cell, MODEL), MODEL)
+        scored.reads = explained
+        if answer.rationales and not scored.firsts.has(number):
+            self._locate(scored, number, [str(one["item_id"]) for one in answer.rationales], start)
         for metric, value in judging(answer).items():
             if metric in scored.sums:
-                scored.sums[metric].add(case, value)
+                scored.sums[metric].add(number, value)
 
-    def _take_order(self, data: OfData, answer: Answer, case: str, part: str) -> None:
+    def _take_order(self, data: OfData, answer: Answer, number: int, start: int, part: str) -> None:
         """Recall is that of the first cell that has it: it stands above the cells, as the baselines do."""
-        order = tuple(answer.orders.get(part, ()))
         shared = part == RECALL_ONLY
         name = self._called(data, part) if shared else self._part_name(answer.cell, part)
-        scored = self._scored(data, name, None if shared else answer.cell, _system(name, part))
-        if not shared or (order and case not in scored.orders):
-            self._add(data, scored, case, order)
+        scored = self._scored(data, name, None if shared else answer.cell, _system(name, part), part)
+        if not shared or not scored.firsts.has(number):
+            self._add(data, scored, number, answer.orders.get(part, ()), start)
 
     def _part_name(self, cell: str, part: str) -> str:
         if part == MODEL:
             return cell
         return part if self.alone else f"{cell}/{part}"
 
-    def _scored(self, data: OfData, name: str, cell: str | None, system: System) -> Scored:
+    def _scored(self, data: OfData, name: str, cell: str | None, system: System, stored: str) -> Scored:
         if name not in data.systems:
-            columns = {metric: Column(self._cases) for metric in self.metrics}
             named = System(name, system.kind, system.about, system.order)
-            data.systems[name] = Scored(named, cell, Lists(self._cases, self._ids), columns)
+            sums = {metric: Sums() for metric in self.metrics}
+            data.systems[name] = Scored(named, cell, Firsts(self._ids, K), sums, order_of(stored))
         return data.systems[name]
 
-    def _add(self, data: OfData, scored: Scored, case: str, order: Order) -> None:
+    def _add(self, data: OfData, scored: Scored, number: int, order: Order, start: int) -> None:
         if not order:
             return
-        scored.orders.put(case, order)
-        self._pending.append((scored, case, order, data.relevant[case]))
+        self._locate(scored, number, order, start)
+        self._pending.append((scored, number, found_in(order, data.relevant[number])))
         if len(self._pending) >= BLOCK:
             self._flush()
 
+    def _locate(self, scored: Scored, number: int, order: Sequence[str], start: int) -> None:
+        """The first order of a case is the one that is kept."""
+        if not scored.firsts.has(number):
+            scored.firsts.put(number, order)
+            scored.starts.add(number, start + 1)
+
     def _flush(self) -> None:
-        """Score the orders that wait, those of each system together."""
-        waiting: defaultdict[int, list[tuple[Scored, str, Order, Order]]] = defaultdict(list)
-        for one in self._pending:
-            waiting[id(one[0])].append(one)
+        """Score the orders that wait, those that are alike to metrics together."""
+        scores = values_of((found for _, _, found in self._pending), self.metrics) if self._pending else {}
+        for metric, values in scores.items():
+            for scored, number, found in self._pending:
+                scored.sums[metric].add(number, values[found])
         self._pending.clear()
-        for rows in waiting.values():
-            orders = {str(n): order for n, (_, _, order, _) in enumerate(rows)}
-            relevant = {str(n): wanted for n, (_, _, _, wanted) in enumerate(rows)}
-            for metric, values in per_case(orders, relevant, self.metrics).items():
-                for (scored, case, _, _), value in zip(rows, values.values(), strict=True):
-                    scored.sums[metric].add(case, value)
 
     def _take_troubles(self, answer: Answer, case: str) -> None:
-        key = case if self.alone else f"{answer.cell}: {case}"
-        if answer.failed is not None:
-            self.troubles.failed.setdefault(key, answer.failed)
-        elif answer.ms > 0 and not answer.calls.get("kept"):
-            self.troubles.ms.setdefault(key, answer.ms)
+        if answer.failed is not None and len(self.troubles.failed) < MAX_NAMED:
+            self.troubles.failed.setdefault(case if self.alone else f"{answer.cell}: {case}", answer.failed)
         self.troubles.n_degraded += bool(answer.degraded)
         self.troubles.degraded.update(answer.degraded)
 

@@ -13,6 +13,7 @@ from agent.commands.options import JsonOption
 from eval.options import listed
 from eval.running.options import (
     BaselinesOption,
+    CurrencyOption,
     DataOption,
     FileArgument,
     GateOption,
@@ -21,6 +22,8 @@ from eval.running.options import (
     MetricsOption,
     ModelsOption,
     NounOption,
+    OrdersOption,
+    PriceOption,
     PromptsOption,
     RepeatOption,
     SeedOption,
@@ -88,11 +91,14 @@ def plan(
     language: LanguageOption = None,
     noun: NounOption = None,
     repeat: RepeatOption = None,
+    orders: OrdersOption = None,
     seed: SeedOption = None,
     metrics: MetricsOption = None,
     baselines: BaselinesOption = None,
     versus: VersusOption = None,
     gate: GateOption = None,
+    prices: PriceOption = None,
+    currency: CurrencyOption = None,
     like: LikeOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -103,12 +109,15 @@ def plan(
     """
     from eval.running.planning import draw_plan, estimate_of
 
-    flags = flags_of(task, limit, models, strategies, prompts, language, noun, repeat, seed, versus)
-    asked = asked_of(ctx, file, data=data, metrics=metrics, baselines=baselines, gate=gate, **flags)
+    flags = flags_of(task, limit, models, strategies, prompts, language, noun, repeat, seed, versus, orders, currency)
+    asked = asked_of(ctx, file, data=data, metrics=metrics, baselines=baselines, gate=gate, prices=prices, **flags)
     _note_leaks(asked)
-    found = estimate_of(asked, like)
+    found, notes = estimate_of(asked, like), asked.notes()
+    for note in notes:
+        render.note(note)
     if as_json:
-        render.write_json({"task": asked.evaluation.task, "plan": asked.evaluation.as_plan(), **found.as_json()})
+        plain = {"task": asked.evaluation.task, "plan": asked.evaluation.as_plan()}
+        render.write_json({**plain, **found.as_json(), "notes": notes})
     else:
         draw_plan(asked, found)
 
@@ -128,11 +137,14 @@ def run_with(opens: Opens | None = None) -> Callable[..., None]:
         language: LanguageOption = None,
         noun: NounOption = None,
         repeat: RepeatOption = None,
+        orders: OrdersOption = None,
         seed: SeedOption = None,
         metrics: MetricsOption = None,
         baselines: BaselinesOption = None,
         versus: VersusOption = None,
         gate: GateOption = None,
+        prices: PriceOption = None,
+        currency: CurrencyOption = None,
         output: OutputOption = None,
         resume: ResumeOption = False,
         fresh: FreshOption = False,
@@ -149,12 +161,14 @@ def run_with(opens: Opens | None = None) -> Callable[..., None]:
         from eval.running.opening import open_cells
         from eval.running.summary import Summary
 
-        flags = flags_of(task, limit, models, strategies, prompts, language, noun, repeat, seed, versus)
-        asked = asked_of(ctx, file, data=data, metrics=metrics, baselines=baselines, gate=gate, **flags)
+        flags = flags_of(
+            task, limit, models, strategies, prompts, language, noun, repeat, seed, versus, orders, currency
+        )
+        asked = asked_of(ctx, file, data=data, metrics=metrics, baselines=baselines, gate=gate, prices=prices, **flags)
         _note_leaks(asked)
         with folder_for(asked, output, resume=resume, fresh=fresh) as folder:
             carry_out(asked, folder, opens or open_cells, fresh=fresh)
-            _keep_and_show(folder, Summary.of(folder), margin, as_json)
+            _keep_and_show(folder, Summary.of(folder, known=asked.datasets), margin, as_json)
             if asked.file or output:
                 render.note(f"kept in {folder.path}; go on with: palate eval report {folder.path} -o report.html")
 

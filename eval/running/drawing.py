@@ -10,7 +10,10 @@ from rich.table import Table
 from agent.commands.render import count, duration, facts, out, plain
 from eval.drawing import USUAL, draw_results, rate_text
 from eval.plan.cells import data_names
+from eval.plan.prices import money
 from eval.results import interval_text
+from eval.running.spending import Cost
+from eval.running.stability import Stable
 from eval.running.summary import Summary
 from eval.running.tally import RATES, Tally
 from eval.statistics import percentile
@@ -24,7 +27,9 @@ def draw_summary(summary: Summary, *, margin: float | None = None) -> None:
         out().print(_cells_table(summary))
     results = summary.found.results
     shown = [name for name in USUAL if name in results.metrics] if summary.unnamed else results.metrics
-    draw_results(results, [*_rates(summary), *_about(summary)], shown=shown, margin=margin)
+    same = summary.same_items
+    about = [*([("not shown", same)] if same else []), *_rates(summary), *_about(summary)]
+    draw_results(results, about, shown=shown, margin=margin, beyond=not same)
     for name, told in summary.rationales.items():
         rows = [(key, one) for key, one in told.items() if key not in shown]
         out().print(facts([(f"{name}: {key}", f"{one.value:.3f}{interval_text(one)}") for key, one in rows]))
@@ -66,6 +71,8 @@ def _about(summary: Summary) -> Iterator[tuple[str, object]]:
     times = [ms for tally in tallies for ms in tally.times_ms]
     if times and len(tallies) == 1:
         yield "time a case", f"p50 {duration(percentile(times, 0.5))}, p95 {duration(percentile(times, 0.95))}"
+    yield from _costs(summary)
+    yield from _stable(summary)
     yield "calls", calls_text(*(sum(tally.calls[what] for tally in tallies) for what in ("asked", "kept")))
     yield from _models(summary)
     marks = ", ".join(f"{name} {mark[:12]}" for name, mark in summary.found.run.prompts.items())
@@ -74,6 +81,43 @@ def _about(summary: Summary) -> Iterator[tuple[str, object]]:
         row = summary.dataset(name)
         cases = f"{row.get('n_run')} of {count(int(str(row.get('n_cases') or 0)), 'case')}"
         yield "data set", f"{name} {str(row.get('sha256'))[:12]}, {cases}"
+
+
+def _costs(summary: Summary) -> Iterator[tuple[str, object]]:
+    """What each cell's answers cost, where the plan names a price."""
+    currency, alone = summary.plan.currency, len(summary.cells) == 1
+    for name, cost in summary.costs.items() if summary.plan.prices else ():
+        yield "cost" if alone else f"cost {name}", cost_text(cost, currency)
+
+
+def cost_text(cost: Cost | None, currency: str) -> str:
+    """`0.0123 USD, 0.12 USD [0.11, 0.13] for 1,000 answers`, and what other orders cost; or why it is not known."""
+    if cost is None:
+        return "not known: the model has no price, or does not tell its tokens"
+    low, high = cost.per_1000.low, cost.per_1000.high
+    bounds = "" if low is None or high is None else f" [{low:.3g}, {high:.3g}]"
+    others = f"; other orders {money(cost.orders, currency)}" if cost.orders else ""
+    each = f"{money(cost.per_case, currency)} a case, {money(cost.per_1000.value, currency)}{bounds} for 1,000"
+    return f"{money(cost.total, currency)}: {each}{others}"
+
+
+def _stable(summary: Summary) -> Iterator[tuple[str, object]]:
+    """How stable each cell is that was asked in several orders."""
+    for name, found in summary.stable.items():
+        yield "orders" if len(summary.cells) == 1 else f"orders {name}", stable_text(found)
+
+
+def stable_text(found: Stable) -> str:
+    """`3 orders: tau 0.931 [0.902, 0.954], same item first 81 % [72 %, 88 %]; model alone tau ..., slot bias ...`."""
+    low, high = found.same_top.low, found.same_top.high
+    bounds = "" if low is None or high is None else f" [{100 * low:.0f} %, {100 * high:.0f} %]"
+    same = f"same item first {100 * found.same_top.value:.0f} %{bounds}"
+    text = f"{found.orders} orders: tau {found.tau.value:.3f}{interval_text(found.tau)}, {same}"
+    if found.alone_tau is not None:
+        text += f"; model alone tau {found.alone_tau.value:.3f}{interval_text(found.alone_tau)}"
+    if found.bias is not None:
+        text += f", slot bias {found.bias.value:+.3f}{interval_text(found.bias)}"
+    return text
 
 
 def _models(summary: Summary) -> Iterator[tuple[str, object]]:

@@ -18,18 +18,17 @@ from typing import IO
 from filelock import FileLock, Timeout
 
 from agent.errors import ConfigError
-from eval.files import whole
+from eval.files import write_json
 from eval.plan.cells import Cell
+from eval.running.alike import PLACES, differing
 from eval.running.answers import Answer, Key
 from eval.running.lines import end_of_lines, sync, whole_lines
 
 ABOUT, ANSWERS, BASELINES, SUMMARY = "run.json", "answers.jsonl", "baselines.jsonl", "summary.json"
-LOCK, SETTINGS = ".lock", "settings"
+LOCK = ".lock"
 SYNC_EVERY_S = 1.0  # a crash of the machine (not of the program) loses at most so much work
 NEW = "Give --output a new folder"
 FINE = b'"failed":null'  # in a line as it is written here
-TOLD = frozenset({"models", "prompts", "systems"})  # what is met on the way
-PASSING = TOLD | {"at", "model", "plan"}  # what answers do not depend on: `cells`, `limit` and so on say the rest
 
 
 class RunFolder:
@@ -66,14 +65,18 @@ class RunFolder:
         return made
 
     def _begin(self, about: Mapping[str, object]) -> None:
-        """Write run.json, or find that the one that is there asks for the same; how it is judged is taken over."""
+        """Write run.json, or find that the one that is there asks for the same; how it is judged is taken over.
+
+        So is where things lie now: a folder may have been moved with all that it was made from.
+        """
         if not (self.path / ABOUT).exists():
             self._write_about()
             return
-        if other := _differing(about, self.about):
+        if other := differing(about, self.about):
             raise ConfigError(f"{self.path} holds a run of something else: {', '.join(other)} differ", NEW)
-        if about.get("plan") != self.about.get("plan"):
-            self.about = {**self.about, "plan": about.get("plan")}
+        now = {key: about.get(key) for key in PLACES if about.get(key) != self.about.get(key)}
+        if now:
+            self.about = {**self.about, **now}
             self._write_about()
 
     @classmethod
@@ -85,6 +88,9 @@ class RunFolder:
     def _read_about(path: Path) -> dict[str, object]:
         try:
             about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        except NotADirectoryError as error:
+            told = "palate eval run (or eval.run) runs a plan; what it keeps lies in a folder, by default in runs/"
+            raise ConfigError(f"{path} is a file, not the folder of a run", told) from error
         except FileNotFoundError as error:
             raise ConfigError(f"there is no run in {path}", "Make one with: palate eval run --output DIR") from error
         except (OSError, ValueError) as error:
@@ -104,16 +110,42 @@ class RunFolder:
         A last line that was cut off is passed over, and so is a failed answer that was asked for again later. Raises
         ConfigError for any other line that is no answer, and where the file cannot be read.
         """
-        replaced = self._replaced()
+        return (answer for _, answer in self.located_answers(cell))
+
+    def located_answers(self, cell: str | None = None) -> Iterator[tuple[int, Answer]]:
+        """The same, each with the byte of the file at which its line begins."""
+        replaced, end, seen = self._replaced(), 0, set[int]()
+        known = {one.name for one in self.cells()}
         for number, line in whole_lines(self.path / ANSWERS):
+            start, end = end, end + len(line)
             if number not in replaced:
                 row = self._row(ANSWERS, number, line)
-                if cell is None or row.get("cell") == cell:
-                    yield self._answer(row)
+                if row.get("cell") not in known:
+                    raise self._damaged(ANSWERS, f"line {number}: the run has no cell {row.get('cell')!r}")
+                if cell is None or row["cell"] == cell:
+                    answer = self._answer(row, number)
+                    self._refuse_twice(answer.key, number, seen)
+                    yield start, answer
+
+    def _refuse_twice(self, key: Key, number: int, seen: set[int]) -> None:
+        """Raises ConfigError where a line before answers the same. `seen` holds the hashes of keys, to take little."""
+        mark = hash(key)
+        if mark in seen:
+            for n, line in whole_lines(self.path / ANSWERS):
+                if n < number and self._answer(self._row(ANSWERS, n, line), n).key == key:
+                    raise self._damaged(ANSWERS, f"line {number} answers {key[1]!r} again, as line {n} does")
+        seen.add(mark)
 
     def baselines(self) -> Iterator[Mapping[str, object]]:
         """The orders that need no model, streamed: `data`, `case_id` and `orders` by system, a row a case."""
-        return (self._row(BASELINES, number, line) for number, line in whole_lines(self.path / BASELINES))
+        return (row for _, row in self.located_baselines())
+
+    def located_baselines(self) -> Iterator[tuple[int, Mapping[str, object]]]:
+        """The same, each with the byte of the file at which its line begins."""
+        end = 0
+        for number, line in whole_lines(self.path / BASELINES):
+            start, end = end, end + len(line)
+            yield start, self._row(BASELINES, number, line)
 
     def done(self) -> set[tuple[str, str, int]]:
         """The cell, case and repeat of every answer that is there and did not fail."""
@@ -148,7 +180,7 @@ class RunFolder:
 
     def _write_about(self) -> None:
         try:
-            write_whole(self.path / ABOUT, self.about)
+            write_json(self.path / ABOUT, self.about)
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -184,7 +216,7 @@ class RunFolder:
     def write_summary(self, summary: Mapping[str, object]) -> Path:
         """Keep what the answers come to, in the place of what was kept; the file. Raises ConfigError."""
         try:
-            write_whole(self.path / SUMMARY, summary)
+            write_json(self.path / SUMMARY, summary)
         except OSError as error:
             raise self._unwritable(error) from error
         return self.path / SUMMARY
@@ -242,7 +274,7 @@ class RunFolder:
         found = set()
         for number, line in whole_lines(self.path / ANSWERS):
             if failed or FINE not in line:
-                answer = self._answer(self._row(ANSWERS, number, line))
+                answer = self._answer(self._row(ANSWERS, number, line), number)
                 found.add(failed.pop(answer.key, 0))
                 failed |= {answer.key: number} if answer.failed is not None else {}
         return frozenset(found)
@@ -256,30 +288,12 @@ class RunFolder:
             raise self._damaged(name, f"line {number} is no object")
         return found
 
-    def _answer(self, row: Mapping[str, object]) -> Answer:
+    def _answer(self, row: Mapping[str, object], number: int) -> Answer:
         try:
             return Answer.from_row(row)
         except (KeyError, TypeError, ValueError) as error:
-            raise self._damaged(ANSWERS, f"the answer to {row.get('case_id')}: {error}") from error
+            told = f"there is no {error}" if isinstance(error, KeyError) else str(error)
+            raise self._damaged(ANSWERS, f"line {number}, the answer to {row.get('case_id')}: {told}") from error
 
     def _damaged(self, name: str, reason: str) -> ConfigError:
         return ConfigError(f"{self.path / name} is damaged, {reason}", "Take that line out, and resume the run")
-
-
-def _differing(one: Mapping[str, object], other: Mapping[str, object]) -> list[str]:
-    """What two runs were not begun alike with: the keys of run.json, settings by their own names."""
-    keys = [key for key in sorted({*one, *other} - PASSING) if one.get(key) != other.get(key)]
-    mine, theirs = one.get(SETTINGS), other.get(SETTINGS)
-    if SETTINGS not in keys or not isinstance(mine, Mapping) or not isinstance(theirs, Mapping):
-        return keys
-    inner = [key for key in sorted({*mine, *theirs}) if mine.get(key) != theirs.get(key)]
-    return [name for key in keys for name in (inner if key == SETTINGS else [key])]
-
-
-def write_whole(path: Path, value: Mapping[str, object]) -> None:
-    """Write one JSON object so that the file is never seen half-written. Raises OSError."""
-    with whole(path) as part, part.open("w", encoding="utf-8") as file:
-        json.dump(value, file, ensure_ascii=False, indent=1, allow_nan=False)
-        file.write("\n")
-        file.flush()
-        os.fsync(file.fileno())

@@ -12,9 +12,9 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from agent.cache import Cache
 from agent.deadline import Deadline
@@ -30,11 +30,28 @@ UNAVAILABLE = "unavailable"  # the flaw that tells of a model that was down
 T = TypeVar("T")
 
 
+@runtime_checkable
+class Counting(Protocol):
+    """A model that counts the tokens of all that it was asked so far: "in", of them "cached", and "out"."""
+
+    used: Counter[str]
+
+
+@dataclass(frozen=True)
+class _Got(Generic[T]):
+    """A value, whether the model was asked for it, and whether the tokens that it took were told, and are noted."""
+
+    value: T
+    is_fresh: bool
+    is_counted: bool
+
+
 @dataclass
 class Noted:
     """What the model did for one case: `calls` asked and kept, `tokens` in and out where known, flaws of its replies.
 
-    `trace` holds each call in words, in their order.
+    Tokens of kept calls count as those of asked ones, and so do those of a call that failed. `trace` holds each call in
+    words, in their order.
     """
 
     calls: Counter[str] = field(default_factory=lambda: Counter({ASKED: 0, KEPT: 0}))
@@ -71,6 +88,7 @@ class Kept:
         self._clock = clock
         self._lock = threading.Lock()
         self._noted = Noted()
+        self._seen = Counter(model.used) if isinstance(model, Counting) else Counter[str]()
 
     @property
     def noted(self) -> Noted:
@@ -94,7 +112,7 @@ class Kept:
         def _ask() -> list[list[float]]:
             return [[s.logprob, s.tokens] for s in self._model.score(prefix, continuations, deadline)]
 
-        found, _ = self._once("score", [prefix, *continuations], _ask)
+        found = self._once("score", [prefix, *continuations], _ask).value
         scores = [Score(float(logprob), int(tokens)) for logprob, tokens in found]
         self._note(scored(prefix, continuations, scores))
         return scores
@@ -108,7 +126,7 @@ class Kept:
         def _ask() -> list[list[float]]:
             return [list(row) for row in self._model.choose(prefix, suffixes, options, deadline)]
 
-        found, _ = self._once("choose", given, _ask)
+        found = self._once("choose", given, _ask).value
         rows = [tuple(float(one) for one in row) for row in found]
         self._note(chosen(prefix, suffixes, options, rows))
         return rows
@@ -121,7 +139,7 @@ class Kept:
         def _ask() -> list[list[int]]:
             return [list(row) for row in self._model.arrange(prefix, suffixes, labels, deadline)]
 
-        found, _ = self._once("arrange", [prefix, list(suffixes), list(labels)], _ask)
+        found = self._once("arrange", [prefix, list(suffixes), list(labels)], _ask).value
         rows = [tuple(int(n) for n in row) for row in found]
         self._note(orders(prefix, suffixes, labels, rows))
         return rows
@@ -149,12 +167,14 @@ class Kept:
             )  # fmt: skip
             return [asdict(one) for one in written]
 
-        found, fresh = self._once("complete", given, _ask, keep=_uncut)
-        texts = [_completion(row) for row in found]
-        if on_text and not fresh:
+        found = self._once("complete", given, _ask, keep=_uncut)
+        texts = [_completion(row) for row in found.value]
+        if on_text and not found.is_fresh:
             texts = [_heard(n, text, on_text) for n, text in enumerate(texts)]
         self._note(completed(prefix, suffixes, texts))
         self._note_replies(texts)
+        if not found.is_counted:
+            self._note_tokens({"in": sum(one.tokens_in for one in texts), "out": sum(one.tokens_out for one in texts)})
         return texts
 
     def close(self) -> None:
@@ -168,20 +188,38 @@ class Kept:
 
     def _once(
         self, method: str, given: object, ask: Callable[[], T], keep: Callable[[T], bool] = lambda _: True
-    ) -> tuple[T, bool]:
-        """What was kept for these arguments, or what asking gives, which is then kept; and whether it was asked."""
+    ) -> _Got[T]:
+        """What was kept for these arguments, or what asking gives, which is then kept."""
         namespace, key = f"{method}/{self.fingerprint}", _digest([self._run_as, self._seed, self._repeat, given])
         raw = None if self._fresh else self._cache.get_many(namespace, [key]).get(key)
         if raw is not None:
             self._count(KEPT)
-            return json.loads(raw)["value"], False
+            row = json.loads(raw)
+            self._note_tokens(row.get("used", {}))
+            return _Got(row["value"], is_fresh=False, is_counted="used" in row)
         self._count(ASKED)
         began = self._clock()
-        value = self._asked(ask)
+        try:
+            value = self._asked(ask)
+        finally:
+            used = self._newly_used()
         if keep(value):
-            row = {"value": value, "ms": round((self._clock() - began) * 1_000, 3)}
+            row = {"value": value, "ms": round((self._clock() - began) * 1_000, 3), **({"used": used} if used else {})}
             self._cache.put_many(namespace, {key: json.dumps(row).encode()})
-        return value, True
+        return _Got(value, is_fresh=True, is_counted=bool(used))
+
+    def _newly_used(self) -> dict[str, int]:
+        """The tokens that the model counted since this was last asked, which are noted; none where it does not count.
+
+        Of calls that overlap, the first to end gets those of both.
+        """
+        if not isinstance(self._model, Counting):
+            return {}
+        with self._lock:
+            now = Counter(self._model.used)
+            used, self._seen = now - self._seen, now
+            self._noted.tokens.update(used)
+        return dict(used)
 
     def _asked(self, ask: Callable[[], T]) -> T:
         try:
@@ -199,10 +237,13 @@ class Kept:
         with self._lock:
             self._noted.trace.append(call.as_row())
 
+    def _note_tokens(self, tokens: Mapping[str, int]) -> None:
+        with self._lock:
+            self._noted.tokens.update(tokens)
+
     def _note_replies(self, texts: Sequence[Completion]) -> None:
         with self._lock:
             for text in texts:
-                self._noted.tokens.update({"in": text.tokens_in, "out": text.tokens_out})
                 self._noted.flaws["truncated"] += text.finish_reason == "length"
                 self._noted.flaws["refused"] += is_refusal(text.text)
 

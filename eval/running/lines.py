@@ -26,6 +26,12 @@ def whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         raise ConfigError(f"cannot read {path}: {error.strerror or error}", "Check the file and its rights") from error
 
 
+def line_at(file: IO[bytes], start: int) -> bytes:
+    """The line that begins at this byte. Raises OSError."""
+    file.seek(start)
+    return file.readline()
+
+
 def sync(file: IO[bytes]) -> None:
     """Put all that was written on the disk. Raises OSError."""
     file.flush()

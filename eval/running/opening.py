@@ -21,6 +21,7 @@ from eval.cases import DataSet
 from eval.plan.cells import Cell
 from eval.rankers import facts_of
 from eval.running.kept import FILE, Kept, Noted
+from eval.running.permuting import Permuting
 from eval.running.sparing import Quiet, Sparing
 from eval.runs import Told, Watch
 from eval.tasks import Answerer, Opening, task_named
@@ -32,13 +33,15 @@ LABELS = ("missing", "foreign", "repeated")
 class OpenedCell:
     """A cell ready to be asked, and the facts of its model. `begin(repeat)` starts the notes on one case.
 
-    `vectors` gives those of all items by id; none: the diversity of what is shown is told by tags alone.
+    `vectors` gives those of all items by id; none: the diversity of what is shown is told by tags alone. `permuting`
+    shows the model the candidates of a case in other orders; none: it cannot.
     """
 
     answer: Answerer
     model: Mapping[str, object]
     begin: Callable[[int], Noted] = field(default=lambda _: Noted())
     vectors: Callable[[], Mapping[str, Vector]] = field(default=dict)
+    permuting: Permuting | None = None
 
 
 CellOpener = Callable[[Cell, DataSet], AbstractContextManager[OpenedCell]]
@@ -135,10 +138,13 @@ def _opened(cell: Cell, dataset: DataSet, around: Surroundings, models: Models) 
         parts = stack.enter_context(closing(Parts(settings, told=around.told)))
         cache = stack.enter_context(Cache(settings.cache_folder / FILE))
         kept = Kept(models.of(settings), cache, seed=around.seed, run_as=_run_as(settings), fresh=around.fresh)
-        reranker = Quiet(Noting(workshop(kept, parts.cache, settings).reranker(settings.rerank.strategy), kept))
+        asking = Noting(workshop(kept, parts.cache, settings).reranker(settings.rerank.strategy), kept)
+        permuting = Permuting(asking, around.seed)
+        reranker = Quiet(permuting)
         opening = Opening(settings, parts, kept, reranker, around.watch, around.told, around.limit)
         answer = Sparing(stack.enter_context(task_named(cell.task).open(dataset, opening)), reranker)
-        yield OpenedCell(answer, facts_of(settings, kept, reranker), kept.begin, lambda: _vectors(dataset, parts))
+        facts = facts_of(settings, kept, reranker)
+        yield OpenedCell(answer, facts, kept.begin, lambda: _vectors(dataset, parts), permuting)
 
 
 def _run_as(settings: Settings) -> str:

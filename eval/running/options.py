@@ -39,6 +39,14 @@ PromptsOption = Annotated[
 LanguageOption = Annotated[str | None, typer.Option("--language", metavar="LANG", help="Of the prompts: en, zh.")]
 NounOption = Annotated[str | None, typer.Option("--noun", metavar="WORD", help="What prompts call the items.")]
 RepeatOption = Annotated[int | None, typer.Option("--repeat", min=1, metavar="N", help="Ask each case N times.")]
+OrdersOption = Annotated[
+    int | None, typer.Option("--orders", min=1, max=100, metavar="M", help="Ask in M orders of the candidates.")
+]
+PriceOption = Annotated[
+    list[str] | None,
+    typer.Option("--price", metavar="REF=IN/OUT", help="What a million tokens of a model cost, read and written."),
+]
+CurrencyOption = Annotated[str | None, typer.Option("--currency", metavar="TEXT", help="What prices are in; USD.")]
 SeedOption = Annotated[int | None, typer.Option("--seed", metavar="N", help="Seed of all that is drawn by lot.")]
 MetricsOption = Annotated[
     str | None, typer.Option("--metrics", metavar="LIST", help="Metrics with commas, such as ndcg@10,recall@5,mrr.")
@@ -65,6 +73,7 @@ def asked_of(
     metrics: str | None,
     baselines: str | None,
     gate: Sequence[str] | None,
+    prices: Sequence[str] | None = None,
     **flags: object,
 ) -> Asked:
     """What a file and flags ask for; without both a file and data, ./eval.yaml. `flags` are the other keys.
@@ -73,6 +82,7 @@ def asked_of(
     """
     from eval.metrics import KNOWN
     from eval.plan.config import condition
+    from eval.plan.prices import prices_in
     from eval.running.asked import Asked
 
     if file is None and not data:
@@ -87,6 +97,7 @@ def asked_of(
         "metrics": list(listed(metrics)) if metrics is not None else None,
         "baselines": list(listed(baselines)) if baselines is not None else None,
         "gate": [condition(text) for text in gate] if gate else None,
+        "prices": prices_in(prices) if prices else None,
     }
     options = options_of(ctx)
     if not keys.get("models") and "model.reference" in options.overrides:
@@ -105,6 +116,8 @@ def flags_of(
     repeat: int | None,
     seed: int | None,
     versus: str | None,
+    orders: int | None,
+    currency: str | None,
 ) -> dict[str, object]:
     """The flags whose values are those of the file's keys, by key; None and empty lists for those not given."""
     return {
@@ -118,4 +131,6 @@ def flags_of(
         "repeat": repeat,
         "seed": seed,
         "versus": versus,
+        "orders": orders,
+        "currency": currency,
     }

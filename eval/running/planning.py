@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from rich import box
@@ -12,7 +13,9 @@ from agent.commands.render import count, duration, facts, out, plain
 from eval.cases import Case
 from eval.plan.cells import Cell
 from eval.plan.config import EXPLAIN
-from eval.plan.estimate import Detectable, Estimate, cell_plan, detectable, observed_spread, with_others
+from eval.plan.estimate import CellPlan, Detectable, Estimate, cell_plan, detectable, observed_spread, with_others
+from eval.plan.prices import FREE, money, price_for
+from eval.plan.weighing import WEIGHED, tokens_a_case
 from eval.running.asked import Asked
 from eval.running.folder import RunFolder
 from eval.running.scoring import reckon
@@ -39,9 +42,11 @@ def estimate_of(asked: Asked, like: Path | None = None) -> Estimate:
                 repeat=plan.repeat,
                 n_items=lambda case, cell=cell: _n_items(asked, cell, case),  # type: ignore[misc]  # bound now
                 timed=timings.timed,
+                orders=plan.orders,
             )
             for cell in asked.cells
         ]
+    plans = [replace(one, cost=_cost(asked, cell, one)) for cell, one in zip(asked.cells, plans, strict=True)]
     told = [
         detectable(names[folder], [case.user_id for case in dataset.cases(plan.limit)], spread, source)
         for folder, dataset in asked.datasets.items()
@@ -53,20 +58,35 @@ def draw_plan(asked: Asked, found: Estimate) -> None:
     """Draw it: a line a cell, then what they come to."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
     table.add_column("cell", overflow="fold", min_width=12)
-    for heading in ("data", "answers", "calls, at most", "kept", "time"):
+    priced = bool(asked.evaluation.prices)
+    for heading in ("data", "answers", "calls\nat most", "kept", "time", *(["cost\nat most"] if priced else [])):
         table.add_column(heading, justify="right", no_wrap=True)
     for cell in found.cells:
         figures = [f"{n:,}" for n in (cell.answers, cell.calls, cell.kept)]
-        table.add_row(plain(cell.cell), plain(cell.data), *figures, _time(cell.seconds))
+        cost = [money(cell.cost, asked.evaluation.currency)] if priced else []
+        table.add_row(plain(cell.cell), plain(cell.data), *figures, _time(cell.seconds), *cost)
     out().print(table)
     rows: list[tuple[str, object]] = [
         ("all", f"{count(found.total('answers'), 'answer')}, {count(found.total('calls'), 'model call')} at most"),
         ("kept", f"{count(found.total('kept'), 'answer')} of earlier runs, which need no model"),
         ("time", _time(found.seconds)),
+        *([("cost", f"at most about {money(found.cost, asked.evaluation.currency)}")] if priced else []),
         *(("detectable", _sentence(one, asked.evaluation.headline)) for one in found.detectable),
         ("gate", f"{count(len(asked.evaluation.gate), 'condition')}"),
     ]
     out().print(facts(rows))
+
+
+def _cost(asked: Asked, cell: Cell, plan: CellPlan) -> float | None:
+    """What the cell costs at most: free where its model is, None where its price or its tokens are not known."""
+    price = price_for(cell.model, asked.evaluation.prices)
+    if price == FREE or not plan.asked:
+        return 0.0
+    if price is None or cell.task == EXPLAIN:
+        return None
+    dataset = asked.datasets[cell.data]
+    cases = dataset.cases(min(WEIGHED, asked.evaluation.limit or WEIGHED))
+    return plan.asked * price.of(tokens_a_case(asked.settings_of(cell), dataset, cases))
 
 
 def _n_items(asked: Asked, cell: Cell, case: Case) -> int:

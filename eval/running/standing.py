@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from agent.errors import PalateError
 from eval.beyond import Shelf, beyond
-from eval.cases import DataSet
+from eval.cases import Stock
 from eval.plan.cells import Cell
 from eval.popularity import shelf_of
-from eval.results import COMPARED, Result, estimates
+from eval.results import COMPARED, Result, answered_rate, estimates
 from eval.running.collecting import Collection, OfData
 from eval.running.folder import RunFolder
+from eval.running.orders import Orders
+from eval.running.packed import Labels, Picked
 from eval.running.vectors import kept_vectors
 from eval.systems import LIKELIHOOD_ONLY, System
 
@@ -28,22 +32,24 @@ class Standing:
     With a shelf, `results` also says what the orders do besides hitting; `shelf_of_run` gives one.
     """
 
-    def __init__(self, collection: Collection, data: OfData, cells: list[Cell]) -> None:
+    def __init__(self, collection: Collection, data: OfData, cells: list[Cell], path: Path) -> None:
         self.data = data
         self.cells = [cell.name for cell in cells if cell.name in data.counts]
         self.shelf: Shelf | None = None
-        self.cases = data.cases
+        self.cases = data.cases()
         self.values = collection.values(data, self.cases)
-        self.relevant = data.relevant.only(self.cases)
-        self.histories = data.histories.only(self.cases)
-        self.orders = {name: scored.orders.only(self.cases) for name, scored in data.systems.items()}
-        self.users = {case: data.users[case] for case in self.cases}
+        self.relevant = Picked(self.cases, data.relevant)
+        self.histories = Picked(self.cases, data.histories)
+        self.users = Labels(self.cases, data.people, data.users)
+        self.orders = {
+            name: Orders(self.cases, path / one.file, one.starts, one.reads) for name, one in data.systems.items()
+        }
         self._alone = collection.alone
 
     @property
-    def clusters(self) -> list[str]:
-        """Whose each case is, in the order of the cases."""
-        return list(self.users.values())
+    def clusters(self) -> Sequence[int]:
+        """Whose each case is, by number, in the order of the cases."""
+        return array("q", self.users.codes.tolist())
 
     @property
     def systems(self) -> list[System]:
@@ -53,10 +59,12 @@ class Standing:
     def results(self) -> Iterator[Result]:
         """Each system's figures, in the order of the systems."""
         for system in self.systems:
-            orders = self.orders[system.name]
-            told = beyond(orders, self.histories, self.shelf, users=self.users) if self.shelf else {}
+            firsts = self.data.systems[system.name].firsts
+            shown = Picked(self.cases, firsts)
+            told = beyond(shown, self.histories, self.shelf, users=self.users) if self.shelf else {}
             figures = estimates(self.values[system.name], self.clusters)
-            yield Result(system, orders.n_filled(), figures, told)
+            answered = [firsts.has(number) for number in self.cases.numbers.tolist()]
+            yield Result(system, sum(answered), figures, told, answered_rate(answered, self.clusters))
 
     def pairs(self, versus: str) -> list[Pair]:
         """Every cell with `versus`, with the first cell (and its model's scores alone too), and with the references.
@@ -80,14 +88,33 @@ class Standing:
         return places["cell"], self.cells.index(cell), (system.kind == "whole") == self._alone
 
 
-def shelf_of_run(folder: RunFolder, name: str, cell: Cell) -> Shelf | str:
+class Catalogues:
+    """The items of a run's data sets, each read once, when they are first asked for; `known` ones are read already."""
+
+    def __init__(self, known: Mapping[Path, Stock] | None = None) -> None:
+        self._found: dict[Path, Stock | PalateError] = dict(known or {})
+
+    def stock(self, data: Path) -> Stock:
+        """That of the data set in this folder. Raises PalateError where it is no longer there, or is broken."""
+        if data not in self._found:
+            try:
+                self._found[data] = Stock.of(data)
+            except PalateError as error:
+                self._found[data] = error
+        found = self._found[data]
+        if isinstance(found, PalateError):
+            raise found
+        return found
+
+
+def shelf_of_run(folder: RunFolder, name: str, cell: Cell, catalogues: Catalogues) -> Shelf | str:
     """The catalogue of a cell's data set, called `name`, or why there is none: it is gone, or no longer the same."""
     told = folder.about.get("datasets")
     row = told.get(name) if isinstance(told, Mapping) else None
     try:
-        dataset = DataSet.open(cell.data, ())
+        stock = catalogues.stock(cell.data)
+        if isinstance(row, Mapping) and row.get("sha256") not in (None, stock.sha256):
+            return f"what the orders do besides hitting cannot be told: {name} has changed since the run"
+        return replace(shelf_of(stock), vectors=kept_vectors(folder.path, name))
     except PalateError as error:
         return f"what the orders do besides hitting cannot be told: {error}"
-    if isinstance(row, Mapping) and row.get("sha256") not in (None, dataset.sha256):
-        return f"what the orders do besides hitting cannot be told: {name} has changed since the run"
-    return replace(shelf_of(dataset), vectors=kept_vectors(folder.path, name))

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
 
 from agent.commands.render import count
+from eval.baselines import left_out_lines
+from eval.beyond import K
+from eval.cases import Stock
 from eval.plan.cells import Cell, data_names
-from eval.plan.config import EXPLAIN, USUAL, Evaluation
+from eval.plan.config import EXPLAIN, RANK, USUAL, Evaluation
+from eval.plan.prices import price_for
 from eval.results import MAX_NAMED_CASES, as_rows, beyond_method, compared_rows, method
 from eval.running.answers import Answer
 from eval.running.folder import RunFolder
+from eval.running.packed import Marks, Names
 from eval.running.scoring import Reckoned, plan_of, reckon
+from eval.running.spending import Cost
+from eval.running.stability import Stable
 from eval.running.tally import RATES, Tally
 from eval.statistics import Estimate, percentile, rate
 
@@ -27,11 +37,17 @@ class Summary:
     rationales: Mapping[str, Mapping[str, Estimate]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, folder: RunFolder, metrics: Sequence[str] | None = None) -> Summary:
-        """The run in the folder. Raises ConfigError where it has no answers, or for a name that is no metric."""
+    def of(
+        cls, folder: RunFolder, metrics: Sequence[str] | None = None, known: Mapping[Path, Stock] | None = None
+    ) -> Summary:
+        """The run in the folder. Raises ConfigError where it has no answers, or for a name that is no metric.
+
+        Data sets that are `known`, by their folders, are not read again.
+        """
         counting = _Counting(folder.cells())
-        found = reckon(folder, metrics, counting.take)
+        found = reckon(folder, metrics, counting.take, known)
         told = {name: figures for name, one in found.rationales.items() if (figures := one.figures())}
+        found = replace(found, notes=(*found.notes, *left_out_lines(folder.about.get("left_out"))))
         return cls(folder, plan_of(folder), found, counting.tallies, told)
 
     @property
@@ -45,18 +61,29 @@ class Summary:
         return set(self.found.results.metrics) == set(USUAL)
 
     @property
+    def same_items(self) -> str | None:
+        """Why it tells nothing what orders do besides hitting: all show the same items. None where it tells."""
+        longest = max((tally.longest for tally in self.tallies.values()), default=0)
+        if self.plan.task != RANK or not 0 < longest <= K:
+            return None
+        return f"coverage, diversity and the like: the first {K} places hold all candidates, whatever their order"
+
+    @property
     def n(self) -> int:
         """How many answers there are."""
         return sum(tally.n for tally in self.tallies.values())
 
     def rate(self, flaw: str) -> Estimate:
         """The share of people with an answer that has the flaw, in any cell, within Wilson's bounds."""
-        return rate(len(self._people(flaw)), len(self._people("")))
+        return rate(self._n_people(flaw), self._n_people(""))
 
-    def _people(self, flaw: str) -> set[tuple[str, str]]:
-        """Those with an answer that has the flaw ("": all). Equal ids of two data sets are two people."""
+    def _n_people(self, flaw: str) -> int:
+        """How many have an answer with the flaw ("": any). Equal ids of two data sets are two people."""
         names = data_names(self.folder.cells())
-        return {(names[cell], user) for cell, tally in self.tallies.items() for user in tally.people.get(flaw, ())}
+        found: defaultdict[str, Marks] = defaultdict(Marks)
+        for cell, tally in self.tallies.items():
+            found[names[cell]].update(tally.people.get(flaw, Marks()))
+        return sum(map(len, found.values()))
 
     def flawed(self, flaw: str) -> int:
         """How many answers have a flaw, by the names of `RATES`."""
@@ -71,6 +98,18 @@ class Summary:
             first = next(iter(run.failed.items()))
             yield f"{count(failed, 'case')} failed and count as 0, such as {first[0]}: {first[1]}"
         yield from self.found.notes
+
+    @cached_property
+    def costs(self) -> Mapping[str, Cost | None]:
+        """What each cell's answers cost by the prices of the plan; None where that is not known."""
+        prices = {cell.name: price_for(cell.model, self.plan.prices) for cell in self.cells}
+        return {name: self.tallies[name].spending.cost(price) for name, price in prices.items()}
+
+    @cached_property
+    def stable(self) -> Mapping[str, Stable]:
+        """How stable the answers of each cell are that was asked in several orders."""
+        found = ((cell.name, self.tallies[cell.name].stability.found) for cell in self.cells)
+        return {name: one for name, one in found if one is not None}
 
     def dataset(self, name: str) -> dict[str, object]:
         """What run.json says of a data set, and whose its cases are."""
@@ -111,6 +150,7 @@ class Summary:
             "prompts": dict(run.prompts),
             "method": self._method(),
             "headline": results.headline,
+            "currency": plan.currency,
             "versus": plan.versus,
             "repeat": plan.repeat,
             "datasets": datasets,
@@ -130,6 +170,8 @@ class Summary:
             "timings_ms": _timings(tally.times_ms),
             "tokens": dict(tally.tokens),
             "calls": {what: tally.calls[what] for what in ("asked", "kept")},
+            "cost": cost.as_row() if (cost := self.costs[cell.name]) else None,
+            "stability": stable.as_row() if (stable := self.stable.get(cell.name)) else None,
         }
         told = self.rationales.get(cell.name)
         return {**row, "rationales": {name: asdict(one) for name, one in told.items()}} if told else row
@@ -148,7 +190,9 @@ class _Counting:
     """Counts the answers of each cell on their way."""
 
     def __init__(self, cells: Sequence[Cell]) -> None:
-        self.tallies = {cell.name: Tally(cell.name) for cell in cells}
+        names = data_names(cells)
+        people = {name: Names() for name in names.values()}
+        self.tallies = {cell.name: Tally(cell.name, names=people[names[cell.name]]) for cell in cells}
 
     def take(self, answer: Answer) -> None:
         """Count one more answer."""

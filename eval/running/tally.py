@@ -6,15 +6,17 @@ go wrong together, and as so many answers of their own they would show more than
 
 from __future__ import annotations
 
+import math
 import re
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from scipy import stats
-
 from eval.running.answers import VALIDITY, Answer
+from eval.running.packed import Marks, Names
+from eval.running.spending import Spending
+from eval.running.stability import Stability, tenth
 from eval.statistics import CONFIDENCE, Estimate, percentile, rate
 from eval.systems import LIKELIHOOD_ONLY, MODEL, RECALL_ONLY, WITHOUT_MODEL
 
@@ -29,7 +31,6 @@ MEANINGS = {
     "refused": "a reply refused to answer",
     "fallback": "another strategy stood in",
 }
-SLOTS = 10  # rows and columns of the heat map at most
 
 _NUMBERS = re.compile(r"\d+(?:[.,]\d+)*")
 
@@ -45,7 +46,7 @@ class Reason:
 
 @dataclass
 class Tally:
-    """The counts of one cell: answers by flaw, and in `people` whose they are, all under "".
+    """The counts of one cell: answers by flaw, and in `people` whose they are, by number in `names`, all under "".
 
     `times_ms` are those of whole answers made just now: with a kept call or a failure an answer says nothing of time.
     `reasons` holds, by rate, what was said of failures and degradations, alike but for numbers counted together.
@@ -58,10 +59,13 @@ class Tally:
     tokens: Counter[str] = field(default_factory=Counter)
     calls: Counter[str] = field(default_factory=Counter)
     flawed: Counter[str] = field(default_factory=Counter)
-    people: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    people: dict[str, Marks] = field(default_factory=lambda: defaultdict(Marks))
+    names: Names = field(default_factory=Names)
     reasons: dict[str, dict[str, Reason]] = field(default_factory=lambda: defaultdict(dict))
     slots: Counter[tuple[int, int]] = field(default_factory=Counter)
     longest: int = 0
+    spending: Spending = field(default_factory=Spending)
+    stability: Stability = field(default_factory=Stability)
 
     def take(self, answer: Answer) -> None:
         """Count one more answer."""
@@ -72,12 +76,15 @@ class Tally:
         self.calls.update(answer.calls)
         flaws = flaws_of(answer)
         self.flawed.update(flaws)
+        person = self.names.number(answer.user_id)
         for name in ("", *flaws):
-            self.people[name].add(answer.user_id)
+            self.people[name].add(person)
         for kind, words in (("failed", [answer.failed] if answer.failed else []), ("degraded", answer.degraded)):
             for one in words:
                 self._take_reason(kind, one, answer.case_id)
         self._take_slots(answer)
+        self.spending.take(answer)
+        self.stability.take(answer)
 
     def rate(self, name: str) -> Estimate:
         """The share of people with such an answer, within Wilson's bounds. Raises ValueError without answers."""
@@ -118,11 +125,6 @@ def flaws_of(answer: Answer) -> list[str]:
     return [name for name in RATES if flawed.get(name)]
 
 
-def tenth(place: int, length: int) -> int:
-    """Which of at most ten equal parts of a list a 0-based place lies in; lists of up to ten have one a place."""
-    return place if length <= SLOTS else place * SLOTS // length
-
-
 def latency(times_ms: Sequence[float], share: float = 0.95) -> Estimate | None:
     """A percentile of the times with its 95 % interval from order statistics; None without times.
 
@@ -132,10 +134,25 @@ def latency(times_ms: Sequence[float], share: float = 0.95) -> Estimate | None:
     if not len(times_ms):
         return None
     ordered, n, tail = sorted(times_ms), len(times_ms), (1 - CONFIDENCE) / 2
-    low, high = (int(stats.binom.ppf(q, n, share)) for q in (tail, 1 - tail))
+    low, high = _binomial(n, share, (tail, 1 - tail))
     return Estimate(
         percentile(ordered, share),
         ordered[low - 1] if low >= 1 else None,
         ordered[high] if high < n else None,
         n,
     )
+
+
+def _binomial(n: int, share: float, quantiles: Sequence[float]) -> list[int]:
+    """The least numbers of n that the binomial distribution does not exceed with these chances, which rise."""
+    found: list[int] = []
+    so_far, odds = 0.0, math.log(share) - math.log1p(-share)
+    log_chance = n * math.log1p(-share)
+    for k in range(n + 1):
+        so_far += math.exp(log_chance)
+        while len(found) < len(quantiles) and so_far >= quantiles[len(found)]:
+            found.append(k)
+        if len(found) == len(quantiles):
+            break
+        log_chance += math.log((n - k) / (k + 1)) + odds if k < n else 0.0
+    return found + [n] * (len(quantiles) - len(found))

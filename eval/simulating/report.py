@@ -119,17 +119,17 @@ def timings(found: Found) -> dict[str, float]:
 def _row(name: str, by_case: FoundAt, found: Found, talk: Talk) -> Row:
     turns, people = list(by_case.values()), len({found.users[case_id] for case_id in by_case})
     by_turn = tuple(rate(_found_by(turns, turn), len(turns), people) for turn in range(1, talk.turns + 1))
-    return Row(name, by_turn, _mean_turns(by_case, found.users))
+    return Row(name, by_turn, _mean_turns(by_case, found.users, talk))
 
 
 def _found_by(turns: Iterable[int | None], last: int) -> int:
     return sum(1 for turn in turns if turn is not None and turn <= last)
 
 
-def _mean_turns(by_case: FoundAt, users: Mapping[str, str]) -> Estimate | None:
+def _mean_turns(by_case: FoundAt, users: Mapping[str, str], talk: Talk) -> Estimate | None:
     known = {case_id: float(turn) for case_id, turn in by_case.items() if turn is not None}
     clusters: Clusters = [users[case_id] for case_id in known]
-    return estimate(list(known.values()), clusters=clusters) if known else None
+    return estimate(list(known.values()), within=(1.0, float(talk.turns)), clusters=clusters) if known else None
 
 
 def _row_as_json(row: Row) -> dict[str, object]:

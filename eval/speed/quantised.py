@@ -28,7 +28,7 @@ from eval.metrics import HEADLINE, per_case
 from eval.runs import Told, Watch
 from eval.speed.bindings import Limit
 from eval.speed.figures import PREFILL_TOKENS, WRITTEN_TOKENS
-from eval.statistics import Difference, Estimate, difference, estimate, percentile
+from eval.statistics import UNIT, Difference, Estimate, difference, estimate, percentile
 
 STRATEGY = "likelihood"
 KINDS = ("Q4_0", "IQ4_NL", "Q4_K_M", "Q8_0")  # llama.cpp has quick kernels for these on x86 processors
@@ -150,6 +150,6 @@ def _row(
         kind,
         path.stat().st_size,
         *speed,
-        ndcg=estimate(values) if values else None,
+        ndcg=estimate(values, within=UNIT) if values else None,
         against=difference(values, published) if values else None,
     )

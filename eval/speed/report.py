@@ -11,7 +11,7 @@ from eval.speed.bench import Measured, Sample
 from eval.speed.figures import PREFILL_TOKENS, Ratio, Shape, flops, paired_ratio, prefill, tokens_avoided
 from eval.speed.memory import Memory
 from eval.speed.questions import Question
-from eval.statistics import Estimate, estimate, mean, percentile
+from eval.statistics import UNIT, Estimate, estimate, mean, percentile
 
 LIMIT = "pp512"
 USUAL = 50  # candidates of the figures that have targets, or the nearest number that was measured
@@ -148,7 +148,7 @@ def ndcg(one: Measured) -> Estimate | None:
         return None
     orders = {s.question.name: _ids(s.question, s.outcome.order) for s in ranked}
     values = per_case(orders, {s.question.name: s.question.relevant for s in ranked}, [HEADLINE])[HEADLINE]
-    return estimate(list(values.values()))
+    return estimate(list(values.values()), within=UNIT)
 
 
 def as_json(report: Report) -> dict[str, object]:

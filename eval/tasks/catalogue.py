@@ -9,16 +9,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from agent.deadline import Deadline
-from agent.parts import Parts
+from agent.llm.base import Model
+from agent.parts import Parts, generator_on
 from agent.ranker import Order, Place, Ranker
 from agent.rerank.base import Reranker
 from agent.sections import ChromaSettings
 from agent.settings import Settings
 from agent.slates import slate_of
-from agent.stages import Person, items_of, recall
+from agent.stages import Person, items_of, recall, written_for
 from agent.types import Item, Slate
 from eval.cases import DataSet
 from eval.rankers import patience_s
+from eval.runs import Told, Watch
 from eval.systems import PLACES
 from eval.tasks.base import Opening
 
@@ -26,19 +28,23 @@ from eval.tasks.base import Opening
 class OverCatalogue:
     """The recommender's path up to its slate, over the catalogue of `parts` and with the reranker of the cell."""
 
-    def __init__(self, parts: Parts, reranker: Reranker) -> None:
+    def __init__(self, parts: Parts, reranker: Reranker, model: Model) -> None:
         self._parts = parts
+        wanted = parts.settings.recall.generated
+        self._generator = generator_on(model, parts.cache, parts.settings, parts.items) if wanted else None
         self._timeout_s = patience_s(parts.settings)
         self._reranked = parts.settings.recall.n_candidates
         self._ranker = Ranker(parts.fresh_index, parts.embedder, parts.weights, parts.tag_rates, reranker)
 
     def answer(self, person: Person, wish: str | None) -> Slate:
         """The first 100 items that the person has not met; the model orders `recall.n_candidates` of them."""
-        found = recall(self._parts, person, wish, None, PLACES)
+        deadline = Deadline(self._timeout_s)
+        written = written_for(self._parts, person, wish, deadline, self._generator)
+        found = recall(self._parts, person, wish, None, PLACES, written.queries)
         items = items_of(self._parts.store, found)
         first, rest = items[: self._reranked], items[self._reranked :]
-        ranked = self._ranker.rank(person.taste, first, wish, Deadline(self._timeout_s))
-        return slate_of(person.profile.user_id, _followed(ranked, rest), k=PLACES, wish=wish, candidates=found)
+        ranked = _followed(self._ranker.rank(person.taste, first, wish, deadline), rest)
+        return slate_of(person.profile.user_id, ranked, k=PLACES, wish=wish, candidates=found, written=written)
 
 
 @contextmanager
@@ -48,15 +54,22 @@ def open_catalogue(dataset: DataSet, opening: Opening) -> Iterator[tuple[Parts, 
     It lies in a temporary folder and vanishes in the end; vectors are kept in the cache of the settings. Raises as
     `Parts` does.
     """
+    with open_folder(dataset, opening.settings, opening.watch, opening.told) as parts:
+        yield parts, OverCatalogue(parts, opening.reranker, opening.model)
+
+
+@contextmanager
+def open_folder(dataset: DataSet, settings: Settings, watch: Watch, told: Told) -> Iterator[Parts]:
+    """The parts over a temporary data folder with the items and events of the data set, indexed."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="palate-eval-")))
-        with opening.watch("Indexing the items") as show:
-            made = Parts(_settings(opening.settings, folder), progress=show, told=opening.told)
+        with watch("Indexing the items") as show:
+            made = Parts(_settings(settings, folder), progress=show, told=told)
             parts = stack.enter_context(closing(made))
             parts.store.put_items(dataset.items.values())
             parts.store.put_events(dataset.past.events())
-            over = OverCatalogue(parts, opening.reranker)
-        yield parts, over
+            _ = parts.fresh_index
+        yield parts
 
 
 def _settings(settings: Settings, folder: Path) -> Settings:

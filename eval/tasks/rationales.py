@@ -20,7 +20,7 @@ from agent.explain.person import person_from
 from agent.explain.words import CJK, LETTER, folded, stems, words_of
 from agent.stages import person_with
 from agent.types import Item
-from eval.statistics import Estimate, estimate, mean
+from eval.statistics import UNIT, Ends, Estimate, estimate, mean
 
 if TYPE_CHECKING:
     from eval.running.answers import Answer
@@ -174,7 +174,7 @@ def figures(judge: Judge, cases: Iterable[Reasons]) -> dict[str, Estimate]:
     told = list(cases)
     users = {reasons.case_id: reasons.user_id for reasons in told}
     spoken = [(reasons.case_id, judged) for reasons in told if (judged := judge.judged(reasons))]
-    found = {name: _estimate(values, users) for name, values in per_case(judge, told).items()}
+    found = {name: _estimate(values, users, UNIT) for name, values in per_case(judge, told).items()}
     if not spoken:
         return found
     claims = ((c, _mean(len(one.check.supported) + len(one.check.unsupported) for one in js)) for c, js in spoken)
@@ -254,8 +254,8 @@ def _by_case(values: Iterable[tuple[str, float]]) -> dict[str, float]:
     return {case_id: _mean(several) for case_id, several in found.items()}
 
 
-def _estimate(values: Mapping[str, float], users: Mapping[str, str]) -> Estimate:
-    return estimate(list(values.values()), clusters=[users[case_id] for case_id in values])
+def _estimate(values: Mapping[str, float], users: Mapping[str, str], within: Ends | None = None) -> Estimate:
+    return estimate(list(values.values()), within=within, clusters=[users[case_id] for case_id in values])
 
 
 def _rounds(spoken: Iterable[tuple[str, Sequence[Judged]]]) -> list[list[Judged]]:

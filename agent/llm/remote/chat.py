@@ -92,6 +92,18 @@ def counts_of(reply: Mapping[str, object]) -> tuple[int, int]:
     return _count(counts, "prompt_tokens"), _count(counts, "completion_tokens")
 
 
+def usage_in(body: bytes) -> dict[str, int]:
+    """The tokens that a reply says it took: "in", of them "cached", and "out"; each 0 where not told."""
+    try:
+        reply = json_object(body)
+    except ModelReplyInvalid:
+        return {}
+    usage = reply.get("usage")
+    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
+    cached = _count(details, "cached_tokens") if isinstance(details, dict) else 0
+    return {**dict(zip(("in", "out"), counts_of(reply), strict=True)), "cached": cached}
+
+
 def storable(text: str) -> str:
     """The text with lone surrogates replaced and NUL dropped."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "")

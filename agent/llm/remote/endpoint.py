@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -17,7 +18,7 @@ from agent.llm.base import GREEDY, Ability, Completion, OnText, Sampling, Score
 from agent.llm.control import KNOWN_CONTROL_TOKENS
 from agent.llm.remote.address import checked_address, checked_key
 from agent.llm.remote.answer import Answer
-from agent.llm.remote.chat import completion_from
+from agent.llm.remote.chat import completion_from, usage_in
 from agent.llm.remote.dialect import Dialect, Question
 from agent.llm.remote.lane import Call, Reply
 from agent.llm.remote.listed import Listed, NotListed, likeliest, listed_in, lists_any, logprobs_of, spellings_of
@@ -43,6 +44,7 @@ class Endpoint:
     are. What a server refuses by name (a response format, temperature, top_p, seed, a system message, streaming,
     `max_tokens`) is left out or renamed, once, and remembered; so is that it gives no log-probabilities. Redirects are
     not followed. `fingerprint` is a hash of address and model name.
+    `used` counts the tokens that replies said they took, those that were of no use too: "in", "cached" of them, "out".
     """
 
     abilities: frozenset[Ability] = frozenset({"chat", "choose"})
@@ -79,6 +81,7 @@ class Endpoint:
         self._server = Server(self._base_url, key, model)
         self._workers = Workers(concurrency, self._where)
         self._dialect = Dialect()
+        self.used = Counter[str]()
         self._opens_thoughts = False  # its chat template does, so that only their end shows
         self._lock = threading.Lock()
 
@@ -171,25 +174,35 @@ class Endpoint:
         return self._workers.together(min(deadline.remaining_s, self._timeout_s), asks)
 
     def _listed(self, call: Call, question: Question) -> Listed:
-        return self._answer(call, question, lambda reply: listed_in(reply.whole()))
+        return self._answer(call, question, lambda reply: listed_in(self._counted(reply)))
 
     def _completion(self, call: Call, question: Question, place: int, on_text: OnText | None) -> Completion:
         if on_text is None:
-            return self._answer(call, question, lambda reply: completion_from(reply.whole(), question.stop))
+            return self._answer(call, question, lambda reply: completion_from(self._counted(reply), question.stop))
         tell = partial(call.tell, on_text, place)
         return self._answer(call, question, lambda reply: self._heard(reply, question.stop, tell))
 
     def _heard(self, reply: Reply, stop: Sequence[str], tell: Tell) -> Completion:
         """The reply, told as it comes, or when it has come where the server does not stream."""
         if not reply.is_events:
-            whole = completion_from(reply.whole(), stop)
+            whole = completion_from(self._counted(reply), stop)
             tell(whole.text)
             return whole
         answer = Answer(stop, opened=self._opens_thoughts)
         try:
-            return Hearing(answer, tell).completion(reply.chunks())
+            heard = Hearing(answer, tell).completion(reply.chunks())
+            with self._lock:
+                self.used.update({"in": heard.tokens_in, "out": heard.tokens_out})
+            return heard
         finally:
             self._opens_thoughts = self._opens_thoughts or answer.orphans > 0
+
+    def _counted(self, reply: Reply) -> bytes:
+        """The whole reply, once the tokens that it took are counted."""
+        body = reply.whole()
+        with self._lock:
+            self.used.update(usage_in(body))
+        return body
 
     def _answer(self, call: Call, question: Question, read: Callable[[Reply], T]) -> T:
         """Ask, and ask again where that may help: in another dialect, or after a pause. Runs in a worker thread."""

@@ -1,0 +1,104 @@
+"""The folds of the people asked about last: an event is folded in, nothing is built anew."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from agent.profile.fold import Fold
+from agent.profile.ledger import Background
+from agent.store import Store
+from agent.types import Event, Item
+
+MOST_PEOPLE = 1_000
+MOST_EVENTS = 100_000  # of all people together, about a kilobyte each
+
+_T = TypeVar("_T")
+
+
+@dataclass
+class _Kept:
+    """One person's fold, the items it knows, and of which state of catalogue and forgetting it is."""
+
+    fold: Fold
+    known: dict[str, Item]
+    of: tuple[str, str]
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+
+class Folds:
+    """Folds by person, each brought up to date with the store before it is read, whichever process wrote there.
+
+    Those read longest ago go when there are too many. Safe for several threads.
+    """
+
+    def __init__(self, store: Store, background: Callable[[], Background]) -> None:
+        self._store = store
+        self._background = background
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def read(self, user_id: str, make: Callable[[Fold, Mapping[str, Item]], _T]) -> _T:
+        """What `make` makes of the person's fold and of the items that it knows. It must keep neither of the two."""
+        state = self._store.catalogue_version, self._store.forgetting_version
+        with self._lock:
+            kept = self._kept.get(user_id)
+            if kept is None or kept.of != state:
+                kept = self._kept[user_id] = self._fresh(user_id, state)
+            self._kept.move_to_end(user_id)
+        with kept.lock:
+            if not self._caught_up(user_id, kept):
+                kept.fold, kept.known = self._empty(user_id)
+                self._take(kept, self._store.events_of(user_id))
+            made = make(kept.fold, kept.known)
+        self._let_go()
+        return made
+
+    def hear(self, events: Iterable[Event]) -> None:
+        """Fold in events just written, so that late ones need not be looked for."""
+        for event in events:
+            with self._lock:
+                kept = self._kept.get(event.user_id)
+            if kept is not None:
+                with kept.lock:
+                    self._take(kept, [event])
+
+    def drop(self, user_id: str) -> None:
+        """Keep nothing of the person."""
+        with self._lock:
+            self._kept.pop(user_id, None)
+
+    def _fresh(self, user_id: str, state: tuple[str, str]) -> _Kept:
+        return _Kept(*self._empty(user_id), state)
+
+    def _empty(self, user_id: str) -> tuple[Fold, dict[str, Item]]:
+        known: dict[str, Item] = {}
+        return Fold(user_id, known, self._background()), known
+
+    def _caught_up(self, user_id: str, kept: _Kept) -> bool:
+        """Fold in what was written since; False where the store holds other events than can have come so."""
+        held = self._store.count_events(user_id)
+        if held != len(kept.fold):
+            newest = kept.fold.newest
+            self._take(kept, self._store.events_of(user_id, since=newest.at if newest else None))
+        return len(kept.fold) >= held if held else not len(kept.fold)
+
+    def _take(self, kept: _Kept, events: Iterable[Event]) -> None:
+        fresh = [event for event in events if event.event_id not in kept.fold]
+        unknown = {event.item_id for event in fresh if event.item_id is not None} - kept.known.keys()
+        kept.known.update((item.item_id, item) for item in self._store.items(unknown) if unknown)
+        for event in fresh:
+            kept.fold.add(event)
+
+    def _let_go(self) -> None:
+        with self._lock:
+            while len(self._kept) > 1 and (
+                len(self._kept) > MOST_PEOPLE or sum(len(kept.fold) for kept in self._kept.values()) > MOST_EVENTS
+            ):
+                self._kept.popitem(last=False)

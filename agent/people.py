@@ -1,0 +1,93 @@
+"""What people do and say, and what is known of them: the part of a recommender that needs no model and no index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from agent.acts import Correction, corrections, events_of_acts, rated_acts
+from agent.catalogue.report import forget_refused
+from agent.interests import interests_from
+from agent.parts import Parts
+from agent.slates import listed
+from agent.stages import person_from
+from agent.store import Forgotten
+from agent.types import Event, EventKind, Item, Profile
+
+if TYPE_CHECKING:
+    from agent.profile.interests import Interests
+
+
+class People:
+    """The people of a recommender: tell it what they like, read what it made of that, correct it, forget them."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    def find(self, title: str | Item) -> Item:
+        """The item of a title or an item id; an Item is itself. Raises NotFound with the nearest titles, Ambiguous."""
+        return title if isinstance(title, Item) else self.parts.titles.find(title)
+
+    def tell(
+        self,
+        user_id: str,
+        *,
+        likes: Sequence[str | Item] = (),
+        dislikes: Sequence[str | Item] = (),
+        seen: Sequence[str | Item] = (),
+        ratings: Mapping[str, float] | None = None,
+        at: datetime | None = None,
+    ) -> list[Event]:
+        """Record what a person likes, dislikes, saw and rated (1 to 5), by titles or item ids; the events written.
+
+        All titles are found before anything is written. Within one call, later acts count as newer by a microsecond.
+        Raises NotFound, Ambiguous, ConfigError.
+        """
+        rated = rated_acts(ratings or {})
+        acts = [
+            *((EventKind.VIEW, title, None) for title in listed("seen", seen)),
+            *((EventKind.DISLIKE, title, None) for title in listed("dislikes", dislikes)),
+            *rated,
+            *((EventKind.LIKE, title, None) for title in listed("likes", likes)),
+        ]
+        found = [(kind, self.find(title).item_id, value) for kind, title, value in acts]
+        events = events_of_acts(user_id, found, at or datetime.now(UTC))
+        self.parts.store.put_events(events)
+        return events
+
+    def profile(self, user_id: str) -> Profile:
+        """What is known of a person's taste; empty for someone of whom nothing is known."""
+        return person_from(self.parts.store, user_id, self.parts.background).profile
+
+    def interests(self, user_id: str, *, now: datetime | None = None) -> Interests:
+        """How likely each tag is in what the person takes up next, with credible intervals and what each rests on.
+
+        As things stand at `now`, by default at the newest evidence. For someone unknown, the catalogue's own shares.
+        """
+        return interests_from(self.parts, user_id, now)
+
+    def correct(self, user_id: str, tag: str, share: float | None, *, at: datetime | None = None) -> Event:
+        """Set a person's interest in a tag to a share in [0, 1]; 0 removes it, None gives it back to the evidence.
+
+        Gives the event that was written. Raises as `correct_all`.
+        """
+        return self.correct_all(user_id, [(tag, share)], at=at)[0]
+
+    def correct_all(self, user_id: str, told: Sequence[Correction], *, at: datetime | None = None) -> list[Event]:
+        """Several corrections in order, all of them or none; the events written.
+
+        Raises NotFound for a tag of no item, with the nearest there are, and ConfigError for what is no share, or for
+        shares that sum to more than 1.
+        """
+        if not told:
+            return []
+        held = person_from(self.parts.store, user_id).profile.pinned
+        events = corrections(user_id, told, at or datetime.now(UTC), self.parts.tag_rates, held)
+        self.parts.store.put_events(events)
+        return events
+
+    def forget(self, user_id: str) -> Forgotten:
+        """Erase everything about a person, the refused rows that name them included; how much there was."""
+        forget_refused(self.parts.settings.folder / "refused", user_id)
+        return self.parts.store.forget(user_id)

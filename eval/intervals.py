@@ -1,0 +1,138 @@
+"""The bounds of a mean over cases, honest also where people are few and nearly all alike. Pure.
+
+Three things keep them so (measured in docs/decisions/011-intervals.md). The level is widened for few people, as
+Student's t is (Hesterberg 2015). Where values have ends, two more people are reckoned with, one towards each end, as
+for shares by Agresti and Coull (1998) and for paired ones by Bonett and Price (2012): what was not seen may be there.
+And people who are all alike are bounded by Wilson's score, not by what resampling says of them, which is nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from eval.resampling import Floats, bca, percentile_bounds
+
+CONFIDENCE = 0.95
+Z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / 2)
+NORMAL_MIN_CASES = 10_000  # or people: from here on the normal approximation, which resampling only repeats
+MOST_SURE = 1 - 1e-9  # the level of two people would be 1 by rounding
+
+Clusters = Sequence[Hashable]
+Bounds = tuple[float, float]
+Ends = tuple[float, float]  # the lowest and the highest value that a case can have
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Values summed by person, in the order in which people come up, and how many cases each has."""
+
+    totals: Floats
+    sizes: Floats
+
+    @classmethod
+    def of(cls, array: Floats, clusters: Clusters | None) -> People:
+        """Everybody with one value where no clusters name them. Raises ValueError when there is not one a value."""
+        if clusters is None:
+            return cls(array, np.ones(len(array)))
+        if len(clusters) != len(array):
+            raise ValueError(f"{len(array)} values need a cluster each, got {len(clusters)}")
+        numbers: dict[Hashable, int] = {}
+        places = [numbers.setdefault(cluster, len(numbers)) for cluster in clusters]
+        totals = np.bincount(places, weights=array)
+        return cls(totals.astype(np.float64), np.bincount(places).astype(np.float64))
+
+    @property
+    def n(self) -> int:
+        """How many people."""
+        return len(self.totals)
+
+    @property
+    def mean(self) -> float:
+        """The mean over cases."""
+        return float(self.totals.sum() / self.sizes.sum())
+
+    @property
+    def means(self) -> Floats:
+        """Each person's mean."""
+        return self.totals / self.sizes
+
+    @property
+    def error(self) -> float:
+        """The standard error of the mean over cases, linearised over people."""
+        off = self.totals - self.sizes * self.mean
+        return math.sqrt(float(off @ off) * self.n / (self.n - 1)) / float(self.sizes.sum())
+
+    def and_more(self, *values: float) -> People:
+        """These and one more person for each value, with as many cases as people have on average."""
+        size = float(self.sizes.mean())
+        more = np.array(values)
+        return People(np.append(self.totals, more * size), np.append(self.sizes, np.full(len(more), size)))
+
+
+def of_level(people: People, ends: Ends | None, resamples: int, seed: int) -> Bounds | None:
+    """The bounds of a mean; None of one person. BCa without ends, else percentiles with a person at either end.
+
+    With them BCa would take the two for real ones, and correct for the skewness that they bring.
+    """
+    if people.n < 2 or np.ptp(people.means) == 0:
+        return _of_alike(people, ends)
+    if ends is None:
+        return _resampled(people, resamples, seed, corrected=True)
+    return _resampled(people.and_more(*ends), resamples, seed, corrected=False)
+
+
+def of_change(people: People, span: float, resamples: int, seed: int) -> Bounds | None:
+    """The bounds of a mean difference, none of which is further from 0 than the span; None of one person. BCa.
+
+    The two more people differ by the root mean square of those who differ, one of the whole span among them.
+    """
+    if people.n < 2 or np.ptp(people.means) == 0:
+        return _of_alike(people, (-span, span))
+    means = people.means
+    one = math.sqrt((float(means @ means) + span**2) / (np.count_nonzero(means) + 1))
+    return _resampled(people.and_more(-one, one), resamples, seed, corrected=True)
+
+
+def floor_of_change(people: People, span: float) -> float | None:
+    """The lower end of Student's interval with two more people who differ by the whole span; None of one person."""
+    if people.n < 2:
+        return None
+    more = people.and_more(-span, span)
+    return max(-span, more.mean - student(more.n - 1) * more.error)
+
+
+def student(freedom: int) -> float:
+    """The two-sided 95 % point of Student's t, for 3 degrees of freedom or more within .025 (A&S 26.7.5)."""
+    terms = (
+        (Z**3 + Z) / 4,
+        (5 * Z**5 + 16 * Z**3 + 3 * Z) / 96,
+        (3 * Z**7 + 19 * Z**5 + 17 * Z**3 - 15 * Z) / 384,
+    )
+    return Z + math.fsum(term / freedom**power for power, term in enumerate(terms, start=1))
+
+
+def _of_alike(people: People, ends: Ends | None) -> Bounds | None:
+    """Of n who are all alike, so many may be otherwise, by Wilson's bound, and as far off as can be."""
+    if people.n < 2:
+        return None
+    value, others = people.mean, Z * Z / (people.n + Z * Z)
+    low, high = ends or (value, value)
+    return value + others * (low - value), value + others * (high - value)
+
+
+def _resampled(people: People, resamples: int, seed: int, *, corrected: bool) -> Bounds:
+    reach = math.sqrt(people.n / (people.n - 1)) * student(people.n - 1)
+    if people.n >= NORMAL_MIN_CASES:
+        return people.mean - reach * people.error, people.mean + reach * people.error
+    level = min(MOST_SURE, 2 * NormalDist().cdf(reach) - 1)
+    found = (math.nan, math.nan)
+    if corrected:
+        found = bca(people.totals, people.sizes, level, resamples, seed)
+    if not np.isfinite(found).all():
+        found = percentile_bounds(people.totals, people.sizes, level, resamples, seed)
+    return found

@@ -1,0 +1,90 @@
+"""What recall is asked for a case: who is asking, with which wish; and what every source answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from agent.deadline import Deadline
+from agent.errors import ConfigError
+from agent.parts import Parts
+from agent.recall.fuse import fuse
+from agent.stages import Found, Person, generator_of, person_from, person_with, said, searched, written_for
+from agent.types import Degradation
+from eval.cases import Case, DataSet
+from eval.tasks.converse import wish_of
+
+TASKS = ("recommend", "converse")
+DEPTH = 100
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What the sources found for one case, and the milliseconds that writing queries took."""
+
+    case: Case
+    found: Sequence[Found]
+    written_ms: float
+    degraded: tuple[Degradation, ...]
+
+    @property
+    def families(self) -> dict[str, list[Found]]:
+        """The sources by family: `similar:42` belongs to `similar`."""
+        families: dict[str, list[Found]] = {}
+        for one in self.found:
+            families.setdefault(one.source.partition(":")[0], []).append(one)
+        return families
+
+    def order(self, found: Sequence[Found]) -> tuple[str, ...]:
+        """These sources fused: item ids, best first."""
+        fused = fuse([one.candidates for one in found], [one.weight for one in found])
+        return tuple(candidate.item_id for candidate in fused[:DEPTH])
+
+
+def answered(dataset: DataSet, parts: Parts, task: str, limit: int | None, least_liked: int) -> Iterator[Answered]:
+    """Every source's answer to each case, at most `limit`; cases of people who liked fewer items are passed over."""
+    generator, asked = generator_of(parts, True), 0
+    for case in dataset.cases():
+        person, wish = who_asks(dataset, parts, task, case)
+        if len(person.profile.liked) < least_liked:
+            continue
+        if limit is not None and asked >= limit:
+            return
+        asked += 1
+        began = time.perf_counter()
+        written = written_for(parts, person, wish, Deadline.never(), generator)
+        took_ms = (time.perf_counter() - began) * 1e3
+        yield Answered(case, searched(parts, person, wish, None, DEPTH, written.queries), took_ms, written.degraded)
+
+
+def who_asks(dataset: DataSet, parts: Parts, task: str, case: Case) -> tuple[Person, str | None]:
+    """The person of a case and their wish, as the task of this name has it. Raises ConfigError for another task."""
+    if task == "converse":
+        named = [dataset.items[item_id] for item_id in dict.fromkeys((*case.history, *case.mentioned))]
+        return person_with(named), said(wish_of(case.messages))
+    if task != "recommend":
+        raise ConfigError(f"recall cannot be measured on the task {task!r}", f"Tasks: {', '.join(TASKS)}")
+    person = person_from(parts.store, case.user_id)
+    if not person.events:
+        person = person_with([dataset.items[item_id] for item_id in case.history])
+    return person, said(case.wish)
+
+
+def orders_of(one: Answered, families: Sequence[str]) -> Mapping[str, tuple[str, ...]]:
+    """What each family finds alone, all together under `all`, and all but one under `without <family>`."""
+    theirs = {name: found for name, found in one.families.items() if name in families}
+    every = [source for found in theirs.values() for source in found]
+    orders = {ALL: one.order(every)}
+    for name in families:
+        orders[name] = one.order(theirs.get(name, ()))
+        orders[without(name)] = one.order([source for source in every if source not in theirs.get(name, ())])
+    return orders
+
+
+ALL = "all"
+
+
+def without(name: str) -> str:
+    """What the sum of all other families is called."""
+    return f"without {name}"

@@ -1,0 +1,97 @@
+"""Made-up examples of what each prompt is given, to find one that cannot be rendered before a model is asked.
+
+Tests hold them against what is really given: the built-in prompts render on them, and they name the same variables.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Iterator, Mapping, Sequence
+
+from agent.types import Item
+
+Variables = Mapping[str, object]
+Example = tuple[str, Sequence[Variables]]
+"""A block, and variables of one kind, of which one that can be rendered is enough."""
+
+KINDS = (
+    "people", "pairing", "tags", "thread", "period", "era", "origin", "trait", "wish", "named", "match", "apart",
+    "start", "yours", "bare",
+)  # fmt: skip
+_WISH = "something to laugh about"
+_OF_NOBODY = ("rank-likelihood", "rank-pointwise")  # these are also asked what they think without a person
+
+
+class _Any(dict[str, object]):
+    """Attributes of which each has this value: what a catalogue's items have is not known here."""
+
+    def __init__(self, value: object) -> None:
+        super().__init__(year=1982)
+        self._value = value
+
+    def __missing__(self, key: str) -> object:
+        return self._value
+
+    def get(self, key: str, _: object = None) -> object:
+        """The value of the attribute, which is there."""
+        return self[key]
+
+
+def examples_of(task: str) -> Iterator[Example]:
+    """What a prompt is given, by its name without the language; nothing for a name that is not known."""
+    if task.startswith("rank-"):
+        yield from _of_ranking(task)
+    elif task == "rationale-compose":
+        yield from (("candidate", [_reason(kind)]) for kind in KINDS)
+    elif task == "rationale-choose":
+        yield from (("prefix", [{}]), ("candidate", [{"sentence": "You liked Jaws (1975)."}]))
+    elif task.startswith("rationale-"):
+        yield from (("prefix", [{}]), ("candidate", [_draft()]))
+
+
+def _of_ranking(task: str) -> Iterator[Example]:
+    items = [_items(value) for value in ("example", 7, ("example",))]
+    if task == "rank-renown":
+        yield from (("prefix", [{"noun": "films", "renowned": known}]) for known in (True, False))
+    else:
+        for wish in (_WISH, None):
+            yield "prefix", [{"noun": "films", "history": few, "wish": wish} for few in items]
+    if task in _OF_NOBODY:
+        yield "prefix", [{"noun": "films", "history": [], "wish": None}]
+    if task in ("rank-likelihood", "rank-pointwise", "rank-renown"):
+        yield "candidate", [{"item": few[0]} for few in items]
+    elif task == "rank-listwise":
+        yield "candidate", [{"candidates": few} for few in items]
+    else:
+        yield "candidate", [{"candidates": few, "labels": string.ascii_uppercase} for few in items]
+
+
+def _items(value: object) -> list[Item]:
+    """Two items whose attributes all have this value."""
+    made = [
+        Item(item_id="1", title="The Old House", tags=("Horror", "Mystery"), text="A house that remembers."),
+        Item(item_id="2", title="Kitchen Stories", tags=("Comedy",), text="Two neighbours and one stove."),
+    ]
+    return [item.model_copy(update={"attributes": _Any(value)}) for item in made]
+
+
+def _cited() -> list[Variables]:
+    return [
+        {"title": "Jaws", "year": 1975, "act": "liked", "rating": None},
+        {"title": "Shane", "year": 1953, "act": "rated", "rating": "5"},
+    ]
+
+
+def _reason(kind: str) -> Variables:
+    """What a rationale of this kind is composed of."""
+    return {
+        "kind": kind, "role": "director", "people": ["Steven Spielberg"], "tags": ["adventure", "drama"],
+        "cited": _cited(), "asked": ["adventure"], "verbatim": False, "value": "Steven Spielberg", "label": "director",
+        "year": 1981, "decade": 1980, "usual": "drama", "standing": None, "noun": "films",
+    }  # fmt: skip
+
+
+def _draft() -> Variables:
+    """What a model is told of an item that it is to write a sentence on."""
+    facts = ["adventure", "1980s"]
+    return {"item": {"title": "Raiders", "year": 1981}, "facts": facts, "cited": _cited(), "asked": [], "turn": 0}
