@@ -58,6 +58,10 @@ GENERATED = sa.Table(  # joined later: stores without it get it when they are ne
     sa.Column("body", sa.Text, nullable=False),  # what a model wrote about the item, as JSON
 )
 
+_STANDING = sa.select(  # made once: it is asked before every answer
+    *(sa.select(META.c.value).where(META.c.key == sa.bindparam(name)).scalar_subquery() for name in ("note", "other")),
+    sa.select(sa.func.count()).where(EVENTS.c.user_id == sa.bindparam("user_id")).scalar_subquery(),
+)
 
 Connection = sa.Connection
 
@@ -121,6 +125,12 @@ class Database:
     def count(self, table: sa.Table) -> int:
         """How many rows the table has. Raises StoreError."""
         return int(self.read(sa.select(sa.func.count()).select_from(table))[0][0])
+
+    def standing(self, note: str, other_note: str, user_id: str) -> tuple[str | None, str | None, int]:
+        """Two notes, None where there is none, and how many events a person has, in one read. Raises StoreError."""
+        with translated(f"cannot read the store {self.name}"), self._engine.connect() as connection:
+            found = connection.execute(_STANDING, {"note": note, "other": other_note, "user_id": user_id}).one()
+        return found[0], found[1], int(found[2])
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:

@@ -25,7 +25,7 @@ class _Kept:
 
     fold: Fold
     known: dict[str, Item]
-    of: tuple[str, str]
+    of: str
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
@@ -44,16 +44,20 @@ class Folds:
     def __len__(self) -> int:
         return len(self._kept)
 
+    def holds(self, user_id: str) -> bool:
+        """Whether the person's fold is kept."""
+        return user_id in self._kept
+
     def read(self, user_id: str, make: Callable[[Fold, Mapping[str, Item]], _T]) -> _T:
         """What `make` makes of the person's fold and of the items that it knows. It must keep neither of the two."""
-        state = self._store.catalogue_version, self._store.forgetting_version
+        state, held = self._store.standing_of(user_id)
         with self._lock:
             kept = self._kept.get(user_id)
             if kept is None or kept.of != state:
                 kept = self._kept[user_id] = self._fresh(user_id, state)
             self._kept.move_to_end(user_id)
         with kept.lock:
-            if not self._caught_up(user_id, kept):
+            if not self._caught_up(user_id, kept, held):
                 kept.fold, kept.known = self._empty(user_id)
                 self._take(kept, self._store.events_of(user_id))
             made = make(kept.fold, kept.known)
@@ -74,25 +78,27 @@ class Folds:
         with self._lock:
             self._kept.pop(user_id, None)
 
-    def _fresh(self, user_id: str, state: tuple[str, str]) -> _Kept:
+    def _fresh(self, user_id: str, state: str) -> _Kept:
         return _Kept(*self._empty(user_id), state)
 
     def _empty(self, user_id: str) -> tuple[Fold, dict[str, Item]]:
         known: dict[str, Item] = {}
         return Fold(user_id, known, self._background()), known
 
-    def _caught_up(self, user_id: str, kept: _Kept) -> bool:
+    def _caught_up(self, user_id: str, kept: _Kept, held: int) -> bool:
         """Fold in what was written since; False where the store holds other events than can have come so."""
-        held = self._store.count_events(user_id)
-        if held != len(kept.fold):
+        if held < len(kept.fold):  # another thread may have folded in what was written meanwhile
+            held = self._store.standing_of(user_id)[1]
+        if held > len(kept.fold):
             newest = kept.fold.newest
-            self._take(kept, self._store.events_of(user_id, since=newest.at if newest else None))
-        return len(kept.fold) >= held if held else not len(kept.fold)
+            self._take(kept, self._store.events_of(user_id, newest.at if newest else None))
+            return len(kept.fold) >= held
+        return len(kept.fold) == held
 
     def _take(self, kept: _Kept, events: Iterable[Event]) -> None:
         fresh = [event for event in events if event.event_id not in kept.fold]
         unknown = {event.item_id for event in fresh if event.item_id is not None} - kept.known.keys()
-        kept.known.update((item.item_id, item) for item in self._store.items(unknown) if unknown)
+        kept.known.update((item.item_id, item) for item in self._store.items(unknown))
         for event in fresh:
             kept.fold.add(event)
 

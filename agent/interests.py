@@ -1,17 +1,51 @@
-"""Where a person's interests are read: their events from the store, seen against the catalogue."""
+"""What interests are seen against: the catalogue's tags, what all people take up, and how texts and items are read."""
 
 from __future__ import annotations
 
-from datetime import datetime
+import json
+from collections import Counter
 
+from agent.errors import ModelError
 from agent.parts import Parts
 from agent.profile.fold import fold_of
-from agent.profile.interests import Interests
+from agent.profile.ledger import Background
+from agent.profile.prior import crowd_prior, liked_shares, prior_of
+from agent.profile.wording import TagReader
+from agent.store import Store
+from agent.tagging import Tagger
+
+_LIKED = "likes by tag"  # a note in the store
 
 
-def interests_from(parts: Parts, user_id: str, now: datetime | None = None) -> Interests:
-    """The posterior of a person as their events tell, against the catalogue; the prior for someone unknown."""
-    events = parts.store.events_of(user_id)
-    ids = {event.item_id for event in events if event.item_id is not None}
-    known = {item.item_id: item for item in parts.store.items(ids)}
-    return fold_of(user_id, events, known, parts.background).interests(now)
+def background_of(parts: Parts) -> Background:
+    """The prior of this catalogue, and readers of texts and items by the settings: by rule, or by the model.
+
+    A model that cannot be opened is told of, and rules take its place.
+    """
+    prior = crowd_prior(prior_of(parts.tag_rates), json.loads(parts.store.meta_get(_LIKED) or "{}"))
+    by_rule = Background(prior, read=TagReader(tuple(prior)))
+    settings = parts.settings.interests
+    if settings.texts == "named" and settings.items == "tags":
+        return by_rule
+    try:
+        tagger = Tagger.on(parts.model, parts.cache, parts.settings, prior, parts.say)
+    except ModelError as error:
+        parts.say(f"interests are read without the model: {error}")
+        return by_rule
+    read = tagger.read if settings.texts == "model" else by_rule.read
+    return Background(prior, read=read, spread=tagger.spread if settings.items == "model" else by_rule.spread)
+
+
+def learn_prior(store: Store) -> int:
+    """Keep what all people like, tag by tag, as part of everyone's prior from now on; how many likes there were.
+
+    Nobody is named in it: only sums are kept. Whoever is forgotten leaves them when it is learned the next time.
+    """
+    counts: Counter[str] = Counter()
+    for user_id in store.users():
+        reactions = fold_of(user_id, store.events_of(user_id), {}).reactions
+        counts.update(reaction.item_id for reaction in reactions if reaction.strength > 0)
+    items = store.items(counts)
+    liked = (item for item in items for _ in range(counts[item.item_id]))
+    store.meta_put(_LIKED, json.dumps(liked_shares(liked)))
+    return counts.total()

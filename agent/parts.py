@@ -13,11 +13,11 @@ from agent.embed.base import Embedder
 from agent.enrich.enrichment import for_embedding, read
 from agent.errors import ConfigError, ModelError, NotFound
 from agent.explain.rationale import Explainer
+from agent.folds import Folds
 from agent.language import language_of
 from agent.llm.base import Model
 from agent.once import forget, forget_all, once
-from agent.profile.ledger import Background, prior_of
-from agent.profile.wording import TagReader
+from agent.profile.ledger import Background
 from agent.ranker import Ranker
 from agent.recall.signals import tag_rates
 from agent.rerank.base import Reranker
@@ -28,8 +28,11 @@ from agent.titles import Titles
 from agent.types import Item
 
 if TYPE_CHECKING:
+    from agent.learn.learned import Learned
+    from agent.recall.collaborative import Collaborative
     from agent.recall.generated import Generator
     from agent.recall.index import Index
+    from agent.recall.shelved import Shelved
     from agent.recall.vector_index import SyncReport
     from agent.rerank.strategies import Workshop
 
@@ -63,6 +66,11 @@ class Parts:
     def _check_open(self) -> None:
         if self._closed:
             raise ConfigError("this recommender is closed", "Open another one: Recommender.open()")
+
+    def say(self, line: str) -> None:
+        """Tell whoever listens of something that went another way than asked."""
+        if self._told is not None:
+            self._told(line)
 
     def speaking(self, words: str | None) -> Parts:
         """These parts; for words in another language, ones that speak it, unless the settings name a language."""
@@ -188,8 +196,15 @@ class Parts:
 
     @once
     def background(self) -> Background:
-        """What a person's interests are seen against: the catalogue's tags, and how texts are read for them."""
-        return Background(prior_of(self.tag_rates), read=TagReader(tuple(self.tag_rates)))
+        """What a person's interests are seen against: the tags of all, and how texts and items are read for them."""
+        from agent.interests import background_of
+
+        return background_of(self)
+
+    @once
+    def folds(self) -> Folds:
+        """What the events of people have been folded into."""
+        return Folds(self.store, lambda: self.background)
 
     @once
     def weights(self) -> Weights:
@@ -202,14 +217,38 @@ class Parts:
         return workshop(self.model, self.cache, self.settings).reranker(self.settings.rerank.strategy)
 
     @once
+    def shelved(self) -> Shelved:
+        """Where what was learned from behaviour is kept, locked for this process."""
+        from agent.recall.shelved import Shelved
+
+        self._check_open()
+        shelved = Shelved.open(self.settings.folder, self.settings.chroma)
+        self._open.callback(shelved.close)
+        return shelved
+
+    @once
+    def collaborative(self) -> Collaborative | None:
+        """What was learned from behaviour, to find items by; None where nothing was, or it is damaged."""
+        return self.shelved.collaborative if (self.settings.folder / "learned").is_dir() else None
+
+    def _learned(self) -> Learned | None:
+        return self.collaborative.learned if self.collaborative else None
+
+    def learned_anew(self) -> None:
+        """Forget what stands on what was learned before."""
+        forget(self, "collaborative", "ranker", "plain_ranker", "background", "folds")
+        if self._other is not None:
+            self._other.learned_anew()
+
+    @once
     def ranker(self) -> Ranker:
         """The ranker over the catalogue, with the model."""
-        return Ranker(self.fresh_index, self.embedder, self.weights, self.tag_rates, self.reranker)
+        return Ranker(self.fresh_index, self.embedder, self.weights, self.tag_rates, self.reranker, self._learned())
 
     @once
     def plain_ranker(self) -> Ranker:
         """The ranker over the catalogue, without a model."""
-        return Ranker(self.fresh_index, self.embedder, self.weights, self.tag_rates)
+        return Ranker(self.fresh_index, self.embedder, self.weights, self.tag_rates, None, self._learned())
 
     @once
     def generator(self) -> Generator:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from agent.acts import Correction, corrections, events_of_acts, rated_acts
 from agent.catalogue.report import forget_refused
-from agent.interests import interests_from
 from agent.parts import Parts
-from agent.slates import listed
-from agent.stages import person_from
+from agent.person import person_of
+from agent.slate.making import listed
 from agent.store import Forgotten
 from agent.types import Event, EventKind, Item, Profile
 
@@ -54,18 +53,23 @@ class People:
         found = [(kind, self.find(title).item_id, value) for kind, title, value in acts]
         events = events_of_acts(user_id, found, at or datetime.now(UTC))
         self.parts.store.put_events(events)
+        self.parts.folds.hear(events)
         return events
+
+    def events(self, user_id: str) -> tuple[Event, ...]:
+        """All that a person did, oldest first, whichever process wrote it."""
+        return self.parts.folds.read(user_id, lambda fold, _: fold.events)
 
     def profile(self, user_id: str) -> Profile:
         """What is known of a person's taste; empty for someone of whom nothing is known."""
-        return person_from(self.parts.store, user_id, self.parts.background).profile
+        return person_of(self.parts, user_id).profile
 
     def interests(self, user_id: str, *, now: datetime | None = None) -> Interests:
         """How likely each tag is in what the person takes up next, with credible intervals and what each rests on.
 
         As things stand at `now`, by default at the newest evidence. For someone unknown, the catalogue's own shares.
         """
-        return interests_from(self.parts, user_id, now)
+        return self.parts.folds.read(user_id, lambda fold, _: fold.interests(now))
 
     def correct(self, user_id: str, tag: str, share: float | None, *, at: datetime | None = None) -> Event:
         """Set a person's interest in a tag to a share in [0, 1]; 0 removes it, None gives it back to the evidence.
@@ -82,12 +86,14 @@ class People:
         """
         if not told:
             return []
-        held = person_from(self.parts.store, user_id).profile.pinned
+        held = person_of(self.parts, user_id).profile.pinned
         events = corrections(user_id, told, at or datetime.now(UTC), self.parts.tag_rates, held)
         self.parts.store.put_events(events)
+        self.parts.folds.hear(events)
         return events
 
     def forget(self, user_id: str) -> Forgotten:
         """Erase everything about a person, the refused rows that name them included; how much there was."""
         forget_refused(self.parts.settings.folder / "refused", user_id)
+        self.parts.folds.drop(user_id)
         return self.parts.store.forget(user_id)

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
+from agent.learn.acts import taken_up
 from agent.parts import Parts
 from agent.profile.corrections import heeded
-from agent.profile.fold import profile_from
+from agent.profile.fold import Fold, profile_from
 from agent.profile.ledger import Background
 from agent.profile.taste import Pace, paced_weights, recency_weights
 from agent.ranker import Taste
-from agent.store import Store
+from agent.sections import ProfileSettings
 from agent.types import Event, EventKind, Item, Profile
 
 
@@ -54,7 +55,13 @@ class Person:
             [self.known[r.item_id] for r in profile.disliked if r.item_id in self.known],
             profile.pinned,
             [float(weight) for weight in weights],
+            self._met(profile),
         )
+
+    def _met(self, profile: Profile) -> list[str]:
+        """What they took up, each at its first place, without what they disliked."""
+        avoided = {reaction.item_id for reaction in profile.disliked}
+        return [item_id for item_id in dict.fromkeys(taken_up(self.events)) if item_id not in avoided]
 
     def wish(self, now: str | None) -> str | None:
         """What they ask for now; without that, and with nothing liked to go by, the last wish they stated."""
@@ -67,18 +74,16 @@ def person_of(parts: Parts, user_id: str, now: datetime | None = None) -> Person
     settings = parts.settings.profile
 
     def read(fold: Fold, known: Mapping[str, Item]) -> Person:
-        newest = fold.newest
-        moment = now or (newest.at if newest else None)
-        return Person(fold.events, fold.profile(), dict(known), settings.pace(moment) if moment else None)
+        """The person of a fold."""
+        moment = now or (fold.newest.at if fold.newest else None)
+        return Person(fold.events, fold.profile(), dict(known), _pace(settings, moment) if moment else None)
 
     return parts.folds.read(user_id, read)
 
 
-def person_from(store: Store, user_id: str, background: Background | None = None) -> Person:
-    """The person as a store tells, all of it read anew; their acts have an order but no times."""
-    events = store.events_of(user_id)
-    known = {item.item_id: item for item in store.items({e.item_id for e in events if e.item_id is not None})}
-    return Person.of(user_id, events, known, background)
+def _pace(settings: ProfileSettings, now: datetime) -> Pace:
+    gap = timedelta(minutes=settings.session_gap_minutes)
+    return Pace(now, timedelta(days=settings.half_life_days), gap, settings.session_weight)
 
 
 def person_with(history: Sequence[Item]) -> Person:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from agent.rerank.base import Ranking, Reranker
 from agent.rerank.blend import blend, order
 from agent.rerank.weights import Weights
 from agent.types import Degradation, Item, Step, Vector
+
+if TYPE_CHECKING:
+    from agent.learn.learned import Learned
 
 CORRECTIONS, CORRECTIONS_WEIGHT = "corrections", 1.0  # a person's own word counts as much as their acts
 
@@ -60,18 +63,32 @@ class EmbeddedItems:
 class Taste:
     """What ranking knows of a person: liked items oldest first with strengths in (0, 1], disliked items.
 
-    `pinned` are the shares that they set their interests in tags to, 0 where they removed one.
+    `pinned` are the shares that they set their interests in tags to, 0 where they removed one. `timed` says what each
+    liked item weighs now, in sum 1; where times are not known, the newest weighs most. `met` are the ids of all
+    that they took up and did not dislike, oldest first; None: what they liked.
     """
 
     liked: Sequence[Item]
     strengths: Sequence[float]
     disliked: Sequence[Item] = ()
     pinned: Mapping[str, float] = field(default_factory=dict)
+    timed: Sequence[float] | None = None
+    met: Sequence[str] | None = None
 
     @classmethod
     def of(cls, history: Sequence[Item]) -> Taste:
         """The taste of someone who liked these items, oldest first, all alike."""
         return cls(history, [1.0] * len(history))
+
+    @property
+    def history(self) -> Sequence[str]:
+        """The ids of what they took up, oldest first: what behaviour is looked up by."""
+        return [item.item_id for item in self.liked] if self.met is None else self.met
+
+    @property
+    def weights(self) -> Sequence[float]:
+        """What each liked item weighs; sums to 1."""
+        return [float(w) for w in recency_weights(self.strengths)] if self.timed is None else self.timed
 
 
 @dataclass(frozen=True)
@@ -94,7 +111,10 @@ class Order:
 
 
 class Ranker:
-    """The prior and the blend over any candidates. `rates` are the catalogue's tag rates (see `tag_rates`)."""
+    """The prior and the blend over any candidates. `rates` are the catalogue's tag rates (see `tag_rates`).
+
+    `learned` is what everyone's behaviour taught, where something was learned.
+    """
 
     def __init__(
         self,
@@ -103,12 +123,14 @@ class Ranker:
         weights: Weights,
         rates: Mapping[str, float],
         reranker: Reranker | None = None,
+        learned: Learned | None = None,
     ) -> None:
         self._vectors = vectors
         self._embedder = embedder
         self._weights = weights
         self._rates = rates
         self._reranker = reranker
+        self._learned = learned
 
     @classmethod
     def over(cls, items: Sequence[Item], embedder: Embedder, weights: Weights, reranker: Reranker | None) -> Ranker:
@@ -153,7 +175,8 @@ class Ranker:
 
         With interests set by hand also corrections, whatever file the weights come from.
 
-        For someone of whom nothing else is known, popularity. Empty without candidates.
+        Where something was learned, also together, factors and popularity; else popularity only for someone of whom
+        nothing else is known. Empty without candidates.
         """
         known = self._vectors.vectors([i.item_id for i in (*taste.liked, *taste.disliked, *candidates)])
         signals: Signals = {}
@@ -161,16 +184,16 @@ class Ranker:
             return signals
         nowhere = np.zeros(self._embedder.dimensions, dtype=np.float32)
         rows = [known.get(item.item_id, nowhere) for item in candidates]
-        pairs = [(i, s) for i, s in zip(taste.liked, taste.strengths, strict=True) if i.item_id in known]
+        weights = taste.weights
+        pairs = [(i, w) for i, w in zip(taste.liked, weights, strict=True) if i.item_id in known]
         vector = taste_vector(
             [known[i.item_id] for i, _ in pairs],
-            [s for _, s in pairs],
+            [w for _, w in pairs],
             [known[i.item_id] for i in taste.disliked if i.item_id in known],
         )
         if vector is not None:
             signals["taste"] = cosine(vector, rows)
         if taste.liked:
-            weights = [float(w) for w in recency_weights(taste.strengths)]
             signals["tags"] = tag_affinity(taste.liked, weights, candidates, self._rates)
             signals["year"] = year_closeness(taste.liked, weights, candidates)
         if told := told_rates(taste.pinned, self._rates):
@@ -178,7 +201,9 @@ class Ranker:
         if wish:
             signals["wish"] = cosine(self._vectors.centre(self._embedder.queries([wish]))[0], rows)
             signals["wish_tags"] = tags_named(wish, candidates, self._rates)
-        if not signals.keys() - {CORRECTIONS}:
+        if self._learned is not None:
+            signals |= self._learned.signals(taste.history, [item.item_id for item in candidates])
+        elif not signals.keys() - {CORRECTIONS}:
             signals["popularity"] = [item.popularity or 0.0 for item in candidates]
         return signals
 

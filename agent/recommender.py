@@ -6,6 +6,7 @@ events -> profile -> queries -> recall -> fuse -> rerank -> blend -> slate -> ra
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,21 +17,20 @@ from agent.errors import ConfigError
 from agent.llm.base import Model
 from agent.parts import Parts, Progress, Told
 from agent.people import People
+from agent.person import person_of, person_with, said
 from agent.ranker import Ranker, Taste
 from agent.recall.where import parse_where
 from agent.settings import Settings, load_settings
-from agent.slates import Stopwatch, distinct, kept_slate, listed, one_of, remembered, slate_of, unranked
+from agent.slate.arranging import arranged
+from agent.slate.making import Stopwatch, distinct, kept_slate, listed, one_of, remembered, slate_of, unranked
 from agent.stages import (
     explained,
     generator_of,
     items_of,
     make_ready,
-    person_from,
-    person_with,
     ranker_of,
     recall,
     reranker_of,
-    said,
     written_for,
 )
 from agent.store import Store
@@ -124,7 +124,7 @@ class Recommender(People):
         passes = parse_where(where) if where else None
         parts = self.parts.speaking(wish)
         deadline, watch = self._begin(llm, timeout_s, parts=parts), Stopwatch()
-        person = person_from(parts.store, user_id)
+        person = person_of(parts, user_id, _now())
         wish = person.wish(wish)
         written = written_for(parts, person, wish, deadline, generator_of(parts, llm))
         candidates = recall(parts, person, wish, passes, k, written.queries)
@@ -132,9 +132,22 @@ class Recommender(People):
         ranker, degraded = ranker_of(parts, llm)
         ranked = ranker.rank(person.taste, items_of(parts.store, candidates), wish, deadline)
         watch.lap("rank")
+        ranked = arranged(parts, person, ranked, k=k, wish=wish, where=passes)
+        watch.lap("slate")
         slate = slate_of(user_id, ranked, k=k, wish=wish, candidates=candidates, degraded=degraded, written=written)
         slate = watch.on(explained(parts, slate, person, deadline, llm=llm))
         return remembered(slate, self.parts.store)
+
+    def order(self, user_id: str, *, k: int = 5) -> Slate:
+        """What `recommend` would give now without the model: no reasons, and nothing is kept. Raises NotFound."""
+        self._begin(llm=False)
+        person = person_of(self.parts, user_id, _now())
+        wish = person.wish(None)
+        candidates = recall(self.parts, person, wish, None, k)
+        ranker, degraded = ranker_of(self.parts, llm=False)
+        ranked = ranker.rank(person.taste, items_of(self.parts.store, candidates), wish, Deadline.never())
+        ranked = arranged(self.parts, person, ranked, k=k, wish=wish)
+        return slate_of(user_id, ranked, k=k, wish=wish, candidates=candidates, degraded=degraded)
 
     def why(self, user_id: str, title: str | Item) -> Slate:
         """The whole path of one item, alone in a slate: from the person's newest slate with it, else computed now.
@@ -145,7 +158,7 @@ class Recommender(People):
         for turn in reversed(self.parts.store.turns_of(user_id, limit=TURNS_LOOKED_AT)):
             if turn.role == "assistant" and (slate := one_of(kept_slate(turn.content), item.item_id)):
                 return slate
-        deadline, person = self._begin(), person_from(self.parts.store, user_id)
+        deadline, person = self._begin(), person_of(self.parts, user_id, _now())
         candidates = recall(self.parts, person, person.wish(None), None, 1)
         others = [other for other in items_of(self.parts.store, candidates) if other.item_id != item.item_id]
         ranker, degraded = ranker_of(self.parts, True)
@@ -159,7 +172,7 @@ class Recommender(People):
         """Reasons for items that anyone chose, in the order given, by titles or item ids."""
         items = distinct(map(self.find, listed("titles", titles)))
         parts = self.parts.speaking(wish)
-        deadline, person = self._begin(llm, parts=parts), person_from(parts.store, user_id)
+        deadline, person = self._begin(llm, parts=parts), person_of(parts, user_id, _now())
         return explained(parts, unranked(user_id, items, said(wish)), person, deadline, llm=llm)
 
     def rank(
@@ -193,7 +206,7 @@ class Recommender(People):
         Raises NotFound, Ambiguous.
         """
         pool = distinct(map(self.find, listed("candidates", candidates)))
-        deadline, person = self._begin(llm), person_from(self.parts.store, user_id)
+        deadline, person = self._begin(llm), person_of(self.parts, user_id, _now())
         ranker, degraded = ranker_of(self.parts, llm)
         ranked = ranker.rank(person.taste, pool, person.wish(wish), deadline)
         return slate_of(user_id, ranked, k=len(pool), wish=person.wish(wish), degraded=degraded)
@@ -255,3 +268,7 @@ class Recommender(People):
             raise ConfigError(f"timeout_s is {time_s:g}", "Give a request some time, such as 5")
         make_ready(parts or self.parts, llm, catalogue=catalogue)
         return Deadline(time_s)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

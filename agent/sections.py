@@ -5,11 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    model_validator,
+)
 
 from agent.errors import ConfigError
 from agent.language import Language
 from agent.rerank.expression import parse
+from agent.slate.rules import caps_in, caps_of
 
 DEFAULT_MODEL = "smollm2-135m"
 SPEAKERS: dict[Language, str] = {"en": DEFAULT_MODEL, "zh": "qwen2.5-coder-0.5b"}  # where no model is named
@@ -35,6 +45,15 @@ def _web_address(text: str) -> str:
     return text.rstrip("/")
 
 
+def _caps(given: object) -> object:
+    try:
+        caps = caps_in(given) if isinstance(given, str) else given
+        caps_of(caps if isinstance(caps, dict) else {})
+    except ConfigError as error:
+        raise ValueError(f"is refused: {error.message} ({error.hint})") from error
+    return caps
+
+
 Folder = Annotated[Path, AfterValidator(_home_expanded)]
 Word = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")
@@ -43,6 +62,8 @@ WebAddress = Annotated[Word, AfterValidator(_web_address)]
 Strategy = Annotated[Word, AfterValidator(_strategy)]
 Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern="^[0-9a-fA-F]{64}$")]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Share = Annotated[float, Field(ge=0, le=1)]
+MostPer = Annotated[dict[Word, Annotated[int, Field(ge=0, le=10_000)]], BeforeValidator(_caps)]
 
 
 class Section(BaseModel):
@@ -109,6 +130,9 @@ class RecallSettings(Section):
     where_pushdown_max_rows: int = Field(
         default=2_000, ge=0, description="a filter that leaves at most so many rows is applied inside the index"
     )
+    beside_wish: float = Field(
+        default=0.25, ge=0, le=1, description="what behaviour weighs beside a stated wish, of its weight without one"
+    )
     generated: int = Field(
         default=0, ge=0, le=16, description="descriptions of what a person would love that the model writes as queries"
     )
@@ -116,11 +140,50 @@ class RecallSettings(Section):
     generated_timeout_s: Seconds = Field(default=5, description="what writing them may take; late ones are left out")
 
 
+class LearnSettings(Section):
+    """What is learned from everyone's behaviour, and when it is due again."""
+
+    every_events: int = Field(default=1_000, ge=1, description="it is due when so many events came or went since")
+    neighbours: int = Field(default=500, ge=1, le=100_000, description="how many items are kept beside each, at least")
+    factors: int = Field(
+        default=32, ge=0, le=1_024, description="how long the vector of an item is; 0: none are fitted"
+    )
+    regularisation: float = Field(default=1.0, ge=0, description="how strongly factors are pulled to 0")
+    alpha: float = Field(default=5.0, gt=0, description="the confidence in an act, against 1 in its absence")
+
+
+class ProfileSettings(Section):
+    """How events become a taste: the session now under way, and everything before."""
+
+    half_life_days: float = Field(default=30, gt=0, le=36_500, description="the age at which a like weighs half")
+    session_gap_minutes: float = Field(default=30, gt=0, le=1_440, description="a pause that ends a session")
+    session_weight: float = Field(default=0.5, ge=0, le=1, description="what a long session weighs beside all likes")
+    centres: int = Field(default=1, ge=1, le=20, description="how many tastes likes may fall into; 1: never split")
+
+
+class InterestSettings(Section):
+    """How interests in tags are read off what a person wrote, and off items that bear no tags (docs/interests.md)."""
+
+    texts: Literal["named", "model"] = Field(default="named", description="the tags a text names, or the model's view")
+    items: Literal["tags", "model"] = Field(default="tags", description="an item's own tags, or the model's for none")
+
+
 class RerankSettings(Section):
     """How candidates are put in order."""
 
     strategy: Strategy = Field(default="auto", description="a name, a sum such as 0.7*a+b, or b on the best of a: a>b")
     weights: Folder | None = Field(default=None, description="a weights file in place of the shipped one")
+
+
+class SlateSettings(Section):
+    """What a slate heeds besides scores: each knob from 0, where it does nothing, to 1 (docs/slates.md)."""
+
+    calibration: Share = Field(default=0, description="how closely tags follow the person's interests")
+    diversity: Share = Field(default=0, description="how far places lie from those above them")
+    novelty: Share = Field(default=0, description="how much little-known items gain")
+    exploration: Share = Field(default=0, description="how far a draw from uncertain interests moves scores")
+    seed: int = Field(default=0, description="of those draws; each is another one after every act of the person")
+    max_per: MostPer = Field(default={}, description="most places for each value of a field, or for a test's items")
 
 
 class ExplainSettings(Section):
@@ -144,14 +207,18 @@ class Settings(Section):
     model: ModelSettings = ModelSettings()
     endpoint: EndpointSettings = EndpointSettings()
     chroma: ChromaSettings = ChromaSettings()
+    profile: ProfileSettings = ProfileSettings()
+    interests: InterestSettings = InterestSettings()
     recall: RecallSettings = RecallSettings()
+    learn: LearnSettings = LearnSettings()
     rerank: RerankSettings = RerankSettings()
+    slate: SlateSettings = SlateSettings()
     explain: ExplainSettings = ExplainSettings()
 
     @property
     def names_model(self) -> bool:
-        """Whether a model was named; else `model.reference` is the default one of the language."""
-        return "reference" in self.model.model_fields_set
+        """Whether a model was named, or the hash of one; else `model.reference` is the default of the language."""
+        return bool(self.model.model_fields_set & {"reference", "sha256"})
 
     @property
     def names_language(self) -> bool:

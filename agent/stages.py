@@ -1,4 +1,4 @@
-"""The stages of the path that need the parts: who is asking, what recall finds, who ranks it, and the reasons."""
+"""The stages of the path that need the parts: what recall finds, who ranks it, and the reasons."""
 
 from __future__ import annotations
 
@@ -6,81 +6,27 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
 from agent.deadline import Deadline
 from agent.errors import ModelError
 from agent.parts import Parts
-from agent.profile.corrections import heeded, only_removed, removed_of
-from agent.profile.fold import profile_from
-from agent.profile.ledger import Background
+from agent.person import Person
+from agent.profile.centres import centres_of
+from agent.profile.corrections import only_removed, removed_of
 from agent.profile.taste import taste_vector
-from agent.ranker import Ranker, Taste
+from agent.ranker import Ranker
+from agent.recall.collaborative import WEIGHTS, WHY, Collaborative
 from agent.recall.fuse import fuse
 from agent.recall.generated import Generator, Written
-from agent.recall.queries import queries_for
+from agent.recall.queries import Around, queries_for
 from agent.recall.where import Where
 from agent.rerank.base import Reranker
 from agent.store import Store
-from agent.types import Candidate, Degradation, Event, EventKind, Item, Profile, Query, Reaction, Slate, Vector
+from agent.types import Candidate, Degradation, Item, Query, Slate, Vector
 
-
-@dataclass(frozen=True)
-class Person:
-    """Someone's events, the profile folded from them, and the items they speak of that the catalogue knows."""
-
-    events: Sequence[Event]
-    profile: Profile
-    known: Mapping[str, Item]
-
-    @classmethod
-    def of(
-        cls, user_id: str, events: Sequence[Event], known: Mapping[str, Item], background: Background | None = None
-    ) -> Person:
-        """The person whose events these are; their interests are seen against the background."""
-        return cls(events, profile_from(user_id, events, known, background), known)
-
-    @property
-    def taste(self) -> Taste:
-        """What ranking needs to know of them."""
-        profile = heeded(self.profile, self.known)
-        liked = [r for r in profile.liked if r.item_id in self.known]
-        return Taste(
-            [self.known[r.item_id] for r in liked],
-            [r.strength for r in liked],
-            [self.known[r.item_id] for r in profile.disliked if r.item_id in self.known],
-            profile.pinned,
-        )
-
-    def wish(self, now: str | None) -> str | None:
-        """What they ask for now; without that, and with nothing liked to go by, the last wish they stated."""
-        last = self.profile.wishes[-1].text if self.profile.wishes and not self.profile.liked else None
-        return said(now) or said(last)
-
-
-def person_from(store: Store, user_id: str, background: Background | None = None) -> Person:
-    """The person as their events tell; an empty profile where there are none."""
-    events = store.events_of(user_id)
-    known = {item.item_id: item for item in store.items({e.item_id for e in events if e.item_id is not None})}
-    return Person.of(user_id, events, known, background)
-
-
-def person_with(history: Sequence[Item]) -> Person:
-    """Someone of whom only liked items are known, oldest first; their events are `history-1`, `history-2`, ..."""
-    start = datetime.fromtimestamp(0, UTC)
-    events = [
-        Event(
-            event_id=f"history-{n}",
-            user_id="history",
-            kind=EventKind.LIKE,
-            item_id=item.item_id,
-            at=start + timedelta(seconds=n),
-        )
-        for n, item in enumerate(history, start=1)
-    ]
-    return Person.of("history", events, {item.item_id: item for item in history})
+FILTERED_DEPTH = 10  # how many times deeper behaviour is searched under a filter, which it does not know
 
 
 @dataclass(frozen=True)
@@ -95,16 +41,22 @@ class Found:
 
 
 def recall(
-    parts: Parts, person: Person, wish: str | None, where: Where | None, k: int, written: Sequence[Query] = ()
+    parts: Parts,
+    person: Person,
+    wish: str | None,
+    where: Where | None,
+    k: int,
+    written: Sequence[Query] = (),
+    learned: Collaborative | None = None,
 ) -> list[Candidate]:
     """Unseen candidates, best first: found by every source, fused, and filled up with popular ones where they are few.
 
     There are `recall.n_candidates` of them, or k where that is more, as far as the catalogue goes. `written` are
-    further queries, those that a model wrote.
+    further queries, those that a model wrote; `learned` is asked in place of what the parts learned from behaviour.
     """
     settings, seen = parts.settings.recall, person.profile.seen
     wanted = max(settings.n_candidates, k)
-    lists = searched(parts, person, wish, where, max(settings.per_query, wanted), written)
+    lists = searched(parts, person, wish, where, max(settings.per_query, wanted), written, learned)
     found = _heeding(parts.store, person, fuse([one.candidates for one in lists], [one.weight for one in lists]))
     found = found[:wanted]
     if len(found) < wanted:
@@ -114,13 +66,23 @@ def recall(
 
 
 def searched(
-    parts: Parts, person: Person, wish: str | None, where: Where | None, depth: int, written: Sequence[Query] = ()
+    parts: Parts,
+    person: Person,
+    wish: str | None,
+    where: Where | None,
+    depth: int,
+    written: Sequence[Query] = (),
+    learned: Collaborative | None = None,
 ) -> list[Found]:
     """What every source of recall finds by itself: up to `depth` unseen candidates each."""
     if where is not None:
         parts.fresh_index.check(where)
     queries = [*_queries(parts, person, wish), *written]
-    return [_answered(parts, query, depth, where, person.profile.seen) for query in queries]
+    found = [_answered(parts, query, depth, where, person.profile.seen) for query in queries]
+    collaborative = learned or parts.collaborative
+    return (
+        found if collaborative is None else [*found, *_by_behaviour(parts, collaborative, person, wish, where, depth)]
+    )
 
 
 def written_for(
@@ -161,11 +123,6 @@ def make_ready(parts: Parts, llm: bool, *, catalogue: bool = True) -> None:
         opening = aside.submit(reranker_of, parts, llm)
         _ = parts.fresh_index, parts.tag_rates
         opening.result()
-
-
-def said(wish: str | None) -> str | None:
-    """A wish in words, trimmed; None where there are none."""
-    return (wish or "").strip() or None
 
 
 def reranker_of(parts: Parts, llm: bool) -> tuple[Reranker | None, tuple[Degradation, ...]]:
@@ -222,21 +179,44 @@ def items_of(store: Store, candidates: Iterable[Candidate]) -> list[Item]:
 
 
 def _queries(parts: Parts, person: Person, wish: str | None) -> list[Query]:
-    profile = heeded(person.profile, person.known)
-    vectors = parts.fresh_index.vectors([r.item_id for r in (*profile.liked, *profile.disliked)])
-
-    def _rows(reactions: Sequence[Reaction]) -> list[Vector]:
-        return [vectors[r.item_id] for r in reactions if r.item_id in vectors]
-
-    strengths = [r.strength for r in profile.liked if r.item_id in vectors]
-    taste = taste_vector(_rows(profile.liked), strengths, _rows(profile.disliked))
-    return queries_for(profile, wish, taste, vectors, {i: item.name for i, item in person.known.items()})
+    taste = person.taste
+    vectors = parts.fresh_index.vectors([item.item_id for item in (*taste.liked, *taste.disliked)])
+    liked = [(i, w) for i, w in zip(taste.liked, taste.weights, strict=True) if i.item_id in vectors]
+    rows, weights = [vectors[item.item_id] for item, _ in liked], [weight for _, weight in liked]
+    whole = taste_vector(rows, weights, [vectors[i.item_id] for i in taste.disliked if i.item_id in vectors])
+    centres = [
+        Around(centre.vector, centre.mass, [liked[place][0].name for place in centre.members])
+        for centre in centres_of(rows, weights, parts.settings.profile.centres)
+    ]
+    return queries_for(wish, whole, centres, person.profile.pinned)
 
 
 def _answered(parts: Parts, query: Query, depth: int, where: Where | None, seen: frozenset[str]) -> Found:
     started, vector = time.perf_counter(), _vector(parts, query)
     candidates = parts.fresh_index.search(vector, depth, source=query.source, where=where, exclude=seen)
     return Found(query.source, query.why, query.weight, candidates, (time.perf_counter() - started) * 1e3)
+
+
+def _by_behaviour(
+    parts: Parts, learned: Collaborative, person: Person, wish: str | None, where: Where | None, depth: int
+) -> list[Found]:
+    """What behaviour finds, of items that are in the catalogue still and pass the filter."""
+    changed = learned.catalogue not in ("", parts.store.catalogue_version)
+    deep, share = depth if where is None else depth * FILTERED_DEPTH, parts.settings.recall.beside_wish if wish else 1.0
+    found = []
+    for source, weight in WEIGHTS.items():
+        started = time.perf_counter()
+        candidates = learned.search(source, person.taste.history, deep, person.profile.seen)
+        kept = _fitting(parts.store, candidates, where)[:depth] if changed or where is not None else candidates
+        found.append(Found(source, WHY[source], weight * share, kept, (time.perf_counter() - started) * 1e3))
+    return [one for one in found if one.candidates]
+
+
+def _fitting(store: Store, candidates: Sequence[Candidate], where: Where | None) -> list[Candidate]:
+    """The candidates that the catalogue still holds and that pass, ranked anew."""
+    kept = {item.item_id for item in items_of(store, candidates) if where is None or where.matches(item)}
+    left = (candidate for candidate in candidates if candidate.item_id in kept)
+    return [candidate.model_copy(update={"rank": rank}) for rank, candidate in enumerate(left, start=1)]
 
 
 def _vector(parts: Parts, query: Query) -> Vector:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FILE_NAME = "palate.sqlite"
 _ROWS_PER_STATEMENT = 500
-_VERSION = "catalogue version"
+_VERSION, _FORGETTING = "catalogue version", "forgetting version"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -112,6 +112,7 @@ class Store:
         with self._database.writing() as connection:
             for some in _chunks(item_ids):
                 removed += connection.execute(ITEMS.delete().where(ITEMS.c.item_id.in_(some))).rowcount
+                connection.execute(GENERATED.delete().where(GENERATED.c.item_id.in_(some)))
             self._note(connection, _VERSION, uuid.uuid4().hex)
         return removed
 
@@ -196,14 +197,23 @@ class Store:
                 new += len(connection.execute(statement, rows).all())
         return new
 
-    def events_of(self, user_id: str) -> list[Event]:
-        """The person's events, oldest first; ties by event_id. Empty for a person not known."""
+    def events_of(self, user_id: str, since: datetime | None = None) -> list[Event]:
+        """The person's events, all or from a moment on, oldest first; ties by event_id. Empty for someone not known."""
         query = EVENTS.select().where(EVENTS.c.user_id == user_id).order_by(EVENTS.c.at, EVENTS.c.event_id)
+        query = query if since is None else query.where(EVENTS.c.at >= _micros(since))
         return [self._parsed(Event, row.body) for row in self._database.read(query)]
 
     def count_events(self) -> int:
         """How many events the store holds."""
         return self._database.count(EVENTS)
+
+    def standing_of(self, user_id: str) -> tuple[str, int]:
+        """How many events the person has, after what changes with the catalogue and whenever somebody is forgotten.
+
+        While that stays the same, events only join.
+        """
+        catalogue, forgetting, n_events = self._database.standing(_VERSION, _FORGETTING, user_id)
+        return f"{catalogue} {forgetting}", n_events
 
     def users(self) -> list[str]:
         """Everyone who has an event or a turn, by id."""
@@ -220,6 +230,7 @@ class Store:
                 connection.execute(table.delete().where(table.c.user_id == user_id)).rowcount
                 for table in (EVENTS, TURNS)
             )
+            self._note(connection, _FORGETTING, uuid.uuid4().hex)
         self._database.scrub()
         return Forgotten(events=events, turns=turns)
 

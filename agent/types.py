@@ -229,6 +229,9 @@ class Rationale(Value):
     source: Annotated[str, StringConstraints(pattern="^(written|composed)$")]
 
 
+SLATE, EXPLORED = "slate", "explored"  # a stage, and its source for places that a draw from the interests won
+
+
 class Recommendation(Value):
     """One place of a slate, with the whole path that led there."""
 
@@ -237,6 +240,11 @@ class Recommendation(Value):
     score: float
     path: tuple[Step, ...] = ()
     rationale: Rationale | None = None
+
+    @property
+    def explored(self) -> bool:
+        """Whether it has its place only because an uncertain interest was tried out (`slate.exploration`)."""
+        return any((step.stage, step.source) == (SLATE, EXPLORED) for step in self.path)
 
 
 class Degradation(Value):
@@ -284,6 +292,7 @@ class Slate(Value):
                     "item_id": r.item.item_id,
                     "title": r.item.name,
                     "score": r.score,
+                    "explored": r.explored,
                     "path": [step.model_dump() for step in r.path],
                     "rationale": None if r.rationale is None else r.rationale.model_dump(mode="json"),
                 }

@@ -22,8 +22,12 @@ from eval.jsonlines import Fault, chunks, read_objects, refuse
 from eval.past import FILE, Past, load_past
 
 ITEMS, CASES, EVENTS = "items.jsonl", "cases.jsonl", FILE
+DISLIKED = "disliked"
+CARRY = f"Give cases the ids of items that their person is known not to like, under {DISLIKED}: palate eval data build"
 _PARTS = frozenset({"recall-only", "likelihood-only", "model", "without-model"})
-RESERVED = _PARTS | {"random", "popularity", "als", "ease", "oracle"}
+RESERVED = (
+    _PARTS | {"random", "popularity", "als", "ease", "oracle"} | {"interest", "sigmoid", "softmax", "interest-blend"}
+)
 
 Ids = tuple[Identifier, ...]
 ReferenceName = Annotated[str, Field(min_length=1, max_length=200)]
@@ -41,7 +45,8 @@ class Message(BaseModel):
 class Case(BaseModel):
     """One question to a recommender and its answer. `history` runs oldest first; `relevant` is what counts as a hit.
 
-    In a conversation, `messages` are what was said so far, `mentioned` the items named in it; both oldest first.
+    `disliked` are items that the person is known not to like, such as those they rated low later; `negatives@K` counts
+    them. In a conversation, `messages` are what was said so far, `mentioned` the items named in it; both oldest first.
     `reference` holds other systems' orders of the same candidates; they may be partial or empty, and may name items
     that do not exist (that is what some systems do). Keys that other tasks use are passed over.
     """
@@ -53,6 +58,7 @@ class Case(BaseModel):
     relevant: Annotated[Ids, Field(min_length=1)]
     history: Ids = ()
     candidates: Ids = ()
+    disliked: Ids = ()
     messages: tuple[Message, ...] = ()
     mentioned: Ids = ()
     wish: Text | None = None
@@ -114,12 +120,16 @@ class Stock:
 class DataSet(Stock):
     """A checked folder of items and cases. `references` names the systems that have orders in it.
 
-    `given_away` are the cases that give a relevant item away by themselves.
+    `given_away` are the cases that give a relevant item away by themselves. `unreachable` are those with none among
+    their candidates, if they have any, by their places in the file from 0; so is `first_disliked` the first case that
+    carries disliked items, None where none does.
     """
 
     n_cases: int
     references: tuple[str, ...] = ()
     given_away: tuple[str, ...] = ()
+    unreachable: tuple[int, ...] = ()
+    first_disliked: int | None = None
 
     @classmethod
     def open(cls, folder: Path, needs: Sequence[str] = ("history", "candidates")) -> DataSet:
@@ -137,8 +147,9 @@ class DataSet(Stock):
         refuse(checked.faults)
         if not checked.n_cases:
             raise CatalogueError(f"{folder / CASES} holds no cases", "Write one JSON object a line")
-        references = tuple(sorted(checked.references))
-        return cls(folder, items, digest.hexdigest(), checked.n_cases, references, tuple(checked.given_away))
+        references, unreachable = tuple(sorted(checked.references)), tuple(checked.unreachable)
+        told = (checked.n_cases, references, tuple(checked.given_away), unreachable, checked.first_disliked)
+        return cls(folder, items, digest.hexdigest(), *told)
 
     @cached_property
     def leaked(self) -> tuple[str, ...]:
@@ -166,12 +177,17 @@ class _Checked:
     faults: list[Fault] = field(default_factory=list)
     references: set[str] = field(default_factory=set)
     given_away: list[str] = field(default_factory=list)
+    unreachable: list[int] = field(default_factory=list)
+    first_disliked: int | None = None
 
     def take(self, found: Case | Fault) -> None:
         """Count one more line."""
         if isinstance(found, Fault):
             self.faults.append(found)
             return
+        self.unreachable += [self.n_cases] if set(found.relevant).isdisjoint(found.candidates) else []
+        if self.first_disliked is None and found.disliked:
+            self.first_disliked = self.n_cases
         self.n_cases += 1
         self.references.update(found.reference)
         self.given_away += [found.case_id] if found.leaked else []
@@ -259,15 +275,17 @@ def _wrong_with(case: Case, items: Collection[str], seen: Collection[str]) -> st
     """Why the case cannot be used, None when it can."""
     if case.case_id in seen:
         return f"the case {case.case_id!r} is there already"
-    named = {key: getattr(case, key) for key in ("relevant", "history", "candidates", "mentioned")}
+    named = {key: getattr(case, key) for key in ("relevant", "history", "candidates", DISLIKED, "mentioned")}
     for key, ids in named.items():
         unknown = [item_id for item_id in ids if item_id not in items]
         if unknown:
             more = f" (and {len(unknown) - 1} more)" if len(unknown) > 1 else ""
             return f"{key} names the item {unknown[0]!r}{more}, which {ITEMS} does not hold"
-    for key, ids in (("relevant", case.relevant), ("candidates", case.candidates)):
+    for key, ids in (("relevant", case.relevant), ("candidates", case.candidates), (DISLIKED, case.disliked)):
         if len(set(ids)) != len(ids):
             return f"{key} names the item {next(i for i in ids if ids.count(i) > 1)!r} twice"
+    if both := set(case.relevant).intersection(case.disliked):
+        return f"the item {min(both)!r} is both relevant and {DISLIKED}"
     taken = sorted(RESERVED.intersection(case.reference))
     return f"the reference {taken[0]!r} bears the name of a system that is always run" if taken else None
 

@@ -26,6 +26,7 @@ from eval.options import (
     watch,
 )
 from eval.probe.command import app as probe
+from eval.realtime.command import realtime
 from eval.recall.command import recall
 from eval.reporting.command import add_to as add_reporting
 from eval.running.command import add_to as add_running
@@ -95,6 +96,7 @@ def commands_with(open_ranker: Opener, opens: Opens | None = None) -> typer.Type
     app.command("speed")(speed)
     app.command("table")(table)
     app.command("recall")(recall)
+    app.command("realtime")(realtime)
     app.add_typer(probe, name="probe")
     app.command("quantise")(quantise)
     app.command("optimize")(optimize)

@@ -18,6 +18,7 @@ import numpy as np
 from eval.resampling import Floats, bca, percentile_bounds
 
 CONFIDENCE = 0.95
+POWER = 0.8  # how often what is detectable is shown
 Z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / 2)
 NORMAL_MIN_CASES = 10_000  # or people: from here on the normal approximation, which resampling only repeats
 MOST_SURE = 1 - 1e-9  # the level of two people would be 1 by rounding
@@ -65,7 +66,7 @@ class People:
     def error(self) -> float:
         """The standard error of the mean over cases, linearised over people."""
         off = self.totals - self.sizes * self.mean
-        return math.sqrt(float(off @ off) * self.n / (self.n - 1)) / float(self.sizes.sum())
+        return _error(float(off @ off), self.n) * self.n / float(self.sizes.sum())
 
     def and_more(self, *values: float) -> People:
         """These and one more person for each value, with as many cases as people have on average."""
@@ -77,25 +78,47 @@ class People:
 def of_level(people: People, ends: Ends | None, resamples: int, seed: int) -> Bounds | None:
     """The bounds of a mean; None of one person. BCa without ends, else percentiles with a person at either end.
 
-    With them BCa would take the two for real ones, and correct for the skewness that they bring.
+    With them BCa would take the two for real ones, and correct for the skewness that they bring. No resamples: the
+    normal approximation of the same, which is quick.
     """
     if people.n < 2 or np.ptp(people.means) == 0:
         return _of_alike(people, ends)
     if ends is None:
         return _resampled(people, resamples, seed, corrected=True)
-    return _resampled(people.and_more(*ends), resamples, seed, corrected=False)
+    low, high = _resampled(people.and_more(*ends), resamples, seed, corrected=False)
+    return max(ends[0], low), min(ends[1], high)
 
 
 def of_change(people: People, span: float, resamples: int, seed: int) -> Bounds | None:
-    """The bounds of a mean difference, none of which is further from 0 than the span; None of one person. BCa.
-
-    The two more people differ by the root mean square of those who differ, one of the whole span among them.
-    """
+    """The bounds of a mean difference, none of which is further from 0 than the span; None of one person. BCa."""
     if people.n < 2 or np.ptp(people.means) == 0:
         return _of_alike(people, (-span, span))
-    means = people.means
-    one = math.sqrt((float(means @ means) + span**2) / (np.count_nonzero(means) + 1))
-    return _resampled(people.and_more(-one, one), resamples, seed, corrected=True)
+    return _resampled(_with_two(people, span), resamples, seed, corrected=True)
+
+
+def detectable(people: People, span: float) -> float | None:
+    """The smallest true mean difference whose interval (`of_change`) so many people show 4 times in 5; None of one.
+
+    (t + z(.8)) (n + 2) / n times the standard error with the two more people, who draw the mean towards 0.
+    """
+    return None if people.n < 2 else _reach(_with_two(people, span)) * (people.n + 2) / people.n
+
+
+def detectable_margin(people: People, span: float) -> float | None:
+    """The same for a loss that shall be ruled out, by `floor_of_change`, where there is none; None of one person."""
+    return None if people.n < 2 else _reach(people.and_more(-span, span))
+
+
+def planned(spread: float, n: int, span: float = 1.0) -> float:
+    """What `detectable` says of n people who all differ, with this standard deviation around 0."""
+    ours = (n - 1) * spread**2
+    return _power(n) * (n + 2) / n * _error(ours + 2 * (ours + span**2) / (n + 1), n + 2)
+
+
+def spread_behind(smallest: float, n: int, span: float = 1.0) -> float:
+    """The standard deviation for which `planned` says this of n people, two or more; 0 where it says no less."""
+    squares = (smallest * n / _power(n)) ** 2 * (n + 1) / (n + 2)
+    return math.sqrt(max(0.0, (squares - 2 * span**2 / (n + 1)) * (n + 1) / ((n - 1) * (n + 3))))
 
 
 def floor_of_change(people: People, span: float) -> float | None:
@@ -116,6 +139,27 @@ def student(freedom: int) -> float:
     return Z + math.fsum(term / freedom**power for power, term in enumerate(terms, start=1))
 
 
+def _with_two(people: People, span: float) -> People:
+    """Two more, who differ by the root mean square of those who differ, one of the whole span among them."""
+    means = people.means
+    one = math.sqrt((float(means @ means) + span**2) / (np.count_nonzero(means) + 1))
+    return people.and_more(-one, one)
+
+
+def _reach(more: People) -> float:
+    return _power(more.n - 2) * more.error
+
+
+def _power(n: int) -> float:
+    """How many standard errors away n people and two more show what is there with that power."""
+    return student(n + 1) + NormalDist().inv_cdf(POWER)
+
+
+def _error(squares: float, n: int) -> float:
+    """The standard error of the mean of n whose squares around it sum to that."""
+    return math.sqrt(squares * n / (n - 1)) / n
+
+
 def _of_alike(people: People, ends: Ends | None) -> Bounds | None:
     """Of n who are all alike, so many may be otherwise, by Wilson's bound, and as far off as can be."""
     if people.n < 2:
@@ -126,9 +170,10 @@ def _of_alike(people: People, ends: Ends | None) -> Bounds | None:
 
 
 def _resampled(people: People, resamples: int, seed: int, *, corrected: bool) -> Bounds:
-    reach = math.sqrt(people.n / (people.n - 1)) * student(people.n - 1)
-    if people.n >= NORMAL_MIN_CASES:
+    reach = student(people.n - 1)
+    if people.n >= NORMAL_MIN_CASES or not resamples:
         return people.mean - reach * people.error, people.mean + reach * people.error
+    reach *= math.sqrt(people.n / (people.n - 1))
     level = min(MOST_SURE, 2 * NormalDist().cdf(reach) - 1)
     found = (math.nan, math.nan)
     if corrected:

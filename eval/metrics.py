@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
-from typing import NamedTuple, Protocol, runtime_checkable
+from importlib.metadata import PackageNotFoundError, version
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import ir_measures
 import numpy as np
@@ -18,9 +19,14 @@ from agent.errors import ConfigError
 HEADLINE = "ndcg@10"
 DEFAULT = ("ndcg@1", "ndcg@5", HEADLINE, "ndcg@20", "rr", "success@5", "success@10")
 LIBRARY, ENGINE = "ir-measures", "pytrec-eval-terrier"
-KNOWN = "ndcg@K, recall@K, precision@K, f1@K, map@K, hr@K (= success@K), rr (= mrr), rr@K (= mrr@K); K from 1 to 9999"
+NEGATIVES = "negatives"
+KNOWN = (
+    "ndcg@K, recall@K, precision@K, f1@K, map@K, hr@K (= success@K), rr (= mrr), rr@K (= mrr@K), negatives@K;"
+    " K from 1 to 9999"
+)
 
 PerCase = Mapping[str, Mapping[str, float]]
+Side = TypeVar("Side")
 
 
 @runtime_checkable
@@ -31,10 +37,15 @@ class InArray(Protocol):
 
 
 class Found(NamedTuple):
-    """All that a metric sees of an order: the 1-based places of relevant items, rising, and how many there are."""
+    """All that a metric sees of an order: the 1-based places of relevant items, rising, and how many there are.
+
+    The same of items that the person is known not to like.
+    """
 
     places: tuple[int, ...]
     n_relevant: int
+    disliked: tuple[int, ...] = ()
+    n_disliked: int = 0
 
 
 _ALIASES = {"hr": "success", "mrr": "rr"}
@@ -46,7 +57,8 @@ _MEASURES = {
     "success": ir_measures.Success,
     "rr": ir_measures.RR,
 }
-_NAME = re.compile(rf"\A(?P<family>{'|'.join([*_MEASURES, *_ALIASES, 'f1'])})(?:@(?P<k>[1-9][0-9]{{0,3}}))?\Z")
+_FAMILIES = (*_MEASURES, *_ALIASES, "f1", NEGATIVES)
+_NAME = re.compile(rf"\A(?P<family>{'|'.join(_FAMILIES)})(?:@(?P<k>[1-9][0-9]{{0,3}}))?\Z")
 _FORMULAS = {
     "ndcg": "sum over the first {k} places of rel / log2(place + 1), over the same sum for the best order of all"
     " relevant items; rel is 1 for a relevant item, else 0",
@@ -56,6 +68,9 @@ _FORMULAS = {
     "map": "sum of the precision at each relevant item in the first {k} places / all relevant items",
     "success": "1 if one of the first {k} places holds a relevant item, else 0",
     "rr": "1 / place of the first relevant item{within}, 0 if there is none",
+    NEGATIVES: "places among the first {k} that hold an item which the person is known not to like / {k}, also where"
+    " fewer were given; mean over the cases that carry such items; without an order the worst that could be; lower is"
+    " better, so differences are gains: how much lower",
 }
 
 
@@ -71,9 +86,19 @@ class Metric:
 def described(name: str) -> Metric:
     """The metric's formula and library. Raises ConfigError for a name that is none."""
     family, k = _parts(name)
+    if family == NEGATIVES:
+        return Metric(name, _FORMULAS[family].format(k=k), own_library())
     formula = _FORMULAS[family].format(k=k, within=f" in the first {k} places" if k else "")
     engine = "its MS MARCO scorer" if family == "rr" and k else f"{ENGINE} {version(ENGINE)}"
     return Metric(name, formula, f"{LIBRARY} {version(LIBRARY)} ({engine})")
+
+
+def own_library() -> str:
+    """What computes the figures that are this project's own, with its version where it is installed."""
+    try:
+        return f"Palate {version('palate')}"
+    except PackageNotFoundError:
+        return "Palate"
 
 
 def named(text: str) -> tuple[str, ...]:
@@ -89,16 +114,36 @@ def named(text: str) -> tuple[str, ...]:
     return names
 
 
+def lower_is_better(name: str) -> bool:
+    """Whether less of the metric is better; so of `negatives@K` alone."""
+    return name.partition("@")[0] == NEGATIVES
+
+
+def gained(name: str, one: Side, other: Side) -> tuple[Side, Side]:
+    """The two sides such that the first minus the second is positive where `one` is better by the metric."""
+    return (other, one) if lower_is_better(name) else (one, other)
+
+
+def change_in(name: str) -> str:
+    """What a difference in the metric is called: `ndcg@10`; `negatives@10 (lower is better) gain`."""
+    return f"{name} (lower is better) gain" if lower_is_better(name) else name
+
+
 def per_case(
-    orders: Mapping[str, Sequence[str]], relevant: Mapping[str, Collection[str]], names: Iterable[str] = DEFAULT
+    orders: Mapping[str, Sequence[str]],
+    relevant: Mapping[str, Collection[str]],
+    names: Iterable[str] = DEFAULT,
+    disliked: Mapping[str, Collection[str]] | None = None,
 ) -> PerCase:
     """Each metric's value for each case in `relevant`, in its order: `per_case(...)["ndcg@10"]["case-7"]`, in [0, 1].
 
-    `orders` holds item ids best first, by case. A case without an order, or with an empty one, scores 0 and stays.
-    Places are handed over as strictly falling scores, so ties never decide; an id given twice counts at its first
-    place only. Orders of cases that `relevant` lacks are passed over. Raises ConfigError for a name that is no metric.
+    `orders` holds item ids best first, by case. A case without an order, or with an empty one, scores 0 (by negatives
+    the worst that could be) and stays. Places are handed over as strictly falling scores, so ties never decide; an id
+    given twice counts at its first place only. Orders of cases that `relevant` lacks are passed over. `negatives@K` is
+    NaN for cases without `disliked` items. Raises ConfigError for a name that is no metric.
     """
-    found = {case: found_in(orders.get(case, ()), ids) for case, ids in relevant.items()}
+    dislikes = disliked or {}
+    found = {case: found_in(orders.get(case, ()), ids, dislikes.get(case, ())) for case, ids in relevant.items()}
     scored = values_of(found.values(), names)
     return {name: {case: values[one] for case, one in found.items()} for name, values in scored.items()}
 
@@ -108,11 +153,29 @@ def in_order(values: Mapping[str, float]) -> NDArray[np.float64]:
     return values.floats if isinstance(values, InArray) else np.fromiter(values.values(), np.float64, len(values))
 
 
-def found_in(order: Iterable[str], relevant: Collection[str]) -> Found:
-    """Where an order has its relevant items; one that it gives twice counts at its first place."""
-    wanted = set(relevant)
-    places = (place for place, item_id in enumerate(dict.fromkeys(order), start=1) if item_id in wanted)
-    return Found(tuple(places), len(wanted))
+def valued(values: Mapping[str, float]) -> Mapping[str, float]:
+    """The values of those cases that have one: for all metrics but negatives, of all."""
+    if not np.isnan(in_order(values)).any():
+        return values
+    return {case: value for case, value in values.items() if not math.isnan(value)}
+
+
+def found_in(order: Iterable[str], relevant: Collection[str], disliked: Collection[str] = ()) -> Found:
+    """Where an order has relevant and disliked items; one that it gives twice counts at its first place.
+
+    An order that gives nothing is as bad as one with all the disliked items first.
+    """
+    wanted, unwanted = set(relevant), set(disliked)
+    given = list(dict.fromkeys(order))
+    places = tuple(place for place, item_id in enumerate(given, start=1) if item_id in wanted)
+    bad = (place for place, item_id in enumerate(given or unwanted, start=1) if item_id in unwanted)
+    return Found(places, len(wanted), tuple(bad) if unwanted else (), len(unwanted))
+
+
+def worst(name: str, n_disliked: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The highest value of a metric of which less is better, by how many disliked items cases have; NaN for none."""
+    k = _parts(name)[1]
+    return np.where(n_disliked > 0, np.minimum(n_disliked, k) / k, np.nan)
 
 
 def values_of(found: Iterable[Found], names: Iterable[str] = DEFAULT) -> Mapping[str, Mapping[Found, float]]:
@@ -120,7 +183,8 @@ def values_of(found: Iterable[Found], names: Iterable[str] = DEFAULT) -> Mapping
 
     Raises ConfigError for a name that is no metric.
     """
-    wanted = {name: _measures(name) for name in names}
+    named_ones = tuple(names)
+    wanted = {name: _measures(name) for name in named_ones if not lower_is_better(name)}
     measures = list(dict.fromkeys(measure for several in wanted.values() for measure in several))
     distinct = list(dict.fromkeys(found))
     values = {measure: dict.fromkeys(distinct, 0.0) for measure in measures}
@@ -129,7 +193,13 @@ def values_of(found: Iterable[Found], names: Iterable[str] = DEFAULT) -> Mapping
     ranked = {query: _falling(one) for query, one in hits.items()}
     for value in ir_measures.iter_calc(measures, judged, ranked) if hits and measures else ():
         values[value.measure][hits[value.query_id]] = float(value.value)
-    return {name: _joined([values[measure] for measure in several]) for name, several in wanted.items()}
+    joined = {name: _joined([values[measure] for measure in several]) for name, several in wanted.items()}
+    return {name: joined[name] if name in joined else _negatives(name, distinct) for name in named_ones}
+
+
+def _negatives(name: str, distinct: Iterable[Found]) -> dict[Found, float]:
+    k = _parts(name)[1]
+    return {one: sum(p <= k for p in one.disliked) / k if one.n_disliked else math.nan for one in distinct}
 
 
 def _falling(found: Found) -> dict[str, float]:
@@ -168,6 +238,6 @@ def _parts(name: str) -> tuple[str, int]:
 def _nearest(name: str) -> str:
     """The metric that may be meant, and all that there are."""
     family, _, k = name.lower().partition("@")
-    close = difflib.get_close_matches(family, [*_MEASURES, *_ALIASES, "f1"], n=1, cutoff=0.6)
+    close = difflib.get_close_matches(family, _FAMILIES, n=1, cutoff=0.6)
     meant = f"{close[0]}@{k if k.isdecimal() and 0 < int(k) < 10_000 else 10}" if close else ""
     return f"Did you mean {meant}? Metrics: {KNOWN}" if meant else f"Metrics: {KNOWN}"

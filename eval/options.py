@@ -15,6 +15,7 @@ from eval.chance import SEED
 
 if TYPE_CHECKING:
     from agent.settings import Settings
+    from eval.plan.single import Single
 
 DEFAULT_SEED = SEED
 
@@ -23,7 +24,17 @@ LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", 
 ModelOption = Annotated[
     str | None, typer.Option("--model", metavar="REF", help="Language model, as for palate --model.")
 ]
+PlannedSeedOption = Annotated[
+    int | None, typer.Option("--seed", metavar="N", help=f"Seed of all that is drawn by lot; {SEED}.")
+]
 SeedOption = Annotated[int, typer.Option("--seed", metavar="N", help="Seed of all that is drawn by lot.")]
+PlanOption = Annotated[
+    Path | None,
+    typer.Option("--plan", metavar="FILE", help="Take data, model, strategy and the like from this eval.yaml."),
+]
+PlannedDataOption = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Folder with items.jsonl and cases.jsonl.")
+]
 FolderOption = Annotated[Path, typer.Option("--output", metavar="DIR", help="The new folder.")]
 
 
@@ -36,6 +47,28 @@ def settings_of(ctx: typer.Context, *, model: str | None = None, strategy: str |
     given = {"model.reference": model, "rerank.strategy": strategy}
     flags = {key: value for key, value in given.items() if value is not None}
     return dataclasses.replace(options, overrides={**options.overrides, **flags}).load().settings
+
+
+def single_of(
+    ctx: typer.Context,
+    plan: Path | None,
+    *,
+    data: Path | None,
+    model: str | None,
+    limit: int | None,
+    seed: int | None,
+    strategy: str | None = None,
+) -> Single:
+    """The data set and the settings of a command that asks one model; what a plan names besides is noted.
+
+    Raises ConfigError.
+    """
+    from eval.plan.single import single
+
+    found = single(options_of(ctx), plan, data=data, model=model, strategy=strategy, limit=limit, seed=seed)
+    for note in found.notes:
+        render.note(note)
+    return found
 
 
 def watch(doing: str) -> AbstractContextManager[render.Meter]:

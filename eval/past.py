@@ -74,6 +74,12 @@ class Past:
         """The items that any event of one person is about, a mere click or skip too."""
         return frozenset(self.items[self.acts.item[n]] for n in self.places(user_id))
 
+    def ratings(self, user_id: str) -> dict[int, float]:
+        """What one person rated, by the item's place in the catalogue: the newest rating of each."""
+        acts = self.acts
+        rated = (n for n in self.places(user_id).tolist() if acts.value[n] == acts.value[n])  # not NaN
+        return {int(acts.item[n]): float(acts.value[n]) for n in rated}
+
     def events(self) -> Iterator[Event]:
         """All events, person by person and oldest first."""
         return (self._event(int(n)) for n in self._by_user[0])

@@ -15,7 +15,7 @@ from agent.ranker import EmbeddedItems, Ranker, Taste
 from agent.recall.signals import tag_rates
 from agent.rerank.base import Reranker
 from agent.settings import Settings
-from agent.slates import slate_of
+from agent.slate.making import slate_of
 from agent.types import Item, Slate, Vector
 from eval.fit import Pair
 from eval.runs import Opened, Told, Watch

@@ -6,12 +6,27 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from itertools import compress
 
+import numpy as np
+
+from agent.errors import ConfigError
 from eval.beyond import FORMULAS, LOWER_IS_BETTER, Figures, K, Missing, Shelf, beyond
-from eval.cases import DataSet
+from eval.cases import CARRY, DISLIKED, DataSet
 from eval.chance import SEED
 from eval.comparisons import Comparison, compare, floor, not_worse
-from eval.metrics import DEFAULT, HEADLINE, PerCase, described, in_order, per_case
+from eval.metrics import (
+    DEFAULT,
+    HEADLINE,
+    PerCase,
+    change_in,
+    described,
+    in_order,
+    lower_is_better,
+    own_library,
+    per_case,
+)
+from eval.resampling import Floats
 from eval.runs import Run
 from eval.statistics import (
     CONFIDENCE,
@@ -79,7 +94,7 @@ def summarise(
     Cases of one user are drawn and flipped together. With a shelf, also what the orders do besides hitting.
     Raises ConfigError for a name that is no metric, ValueError for a run without cases.
     """
-    values = {system.name: per_case(run.orders[system.name], run.relevant, metrics) for system in systems}
+    values = {system.name: per_case(run.orders[system.name], run.relevant, metrics, run.disliked) for system in systems}
     results = tuple(_result(run, system, values[system.name], shelf) for system in systems)
     pairs = [*COMPARED, *((MODEL, s.name) for s in systems if s.kind == "reference")]
     known = [(one, other) for one, other in pairs if one in values and other in values]
@@ -117,7 +132,7 @@ def timings(run: Run) -> dict[str, float]:
 def method(metrics: Sequence[str] | Mapping[str, object]) -> dict[str, object]:
     """How the figures came about: every metric's formula and library, the statistics, the versions."""
     return {
-        "metrics": {name: {"formula": described(name).formula, "library": described(name).library} for name in metrics},
+        "metrics": {name: _described(name) for name in metrics},
         "interval": f"{CONFIDENCE:.0%} bootstrap over cases, a user's drawn together, {RESAMPLES} resamples, seed"
         f" {SEED}, the level widened for few users as Student's t is; differences: BCa, with two more users who differ"
         " by the root mean square of those who do and 1; metrics: percentiles, with two more users at 0 and 1; Wilson's"
@@ -125,12 +140,18 @@ def method(metrics: Sequence[str] | Mapping[str, object]) -> dict[str, object]:
         "not_worse": "the lower of the interval's end and of Student's with two more users who differ by 1",
         "test": f"paired permutation test over cases, a user's flipped together, two-sided, {RESAMPLES} sign flips,"
         f" seed {SEED}",
-        "p_holm": "Holm's step-down over the comparisons of the run, within each metric",
-        "detectable": f"smallest true difference shown with {POWER:.0%} power at alpha {1 - CONFIDENCE:.2f}, normal"
-        " approximation from the observed spread, one comparison",
+        "p_holm": "Holm's step-down over the comparisons that are told together, within each metric",
+        "detectable": f"smallest true difference whose interval leaves out 0 with {POWER:.0%} power, from the observed"
+        " spread and the two more users: (t + z) (n + 2) / n times the standard error; one comparison",
         "rates": f"{CONFIDENCE:.0%} Wilson score bounds",
         "versions": {"python": platform.python_version(), "numpy": version("numpy")},
     }
+
+
+def _described(name: str) -> dict[str, str]:
+    found = described(name)
+    better = {"better": "lower"} if lower_is_better(name) else {}
+    return {"formula": found.formula, "library": found.library, **better}
 
 
 def verdict(comparison: Comparison, metric: str = HEADLINE) -> str:
@@ -140,7 +161,7 @@ def verdict(comparison: Comparison, metric: str = HEADLINE) -> str:
     """
     found, p = comparison.metrics[metric], comparison.p_holm[metric]
     corrected = f" (Holm, of {comparison.family})" if comparison.family > 1 else ""
-    figures = f"{metric} {found.value:+.3f}{interval_text(found)}, p = {p:.3g}{corrected}, n = {found.n}"
+    figures = f"{change_in(metric)} {found.value:+.3f}{interval_text(found)}, p = {p:.3g}{corrected}, n = {found.n}"
     counts = f"better on {found.wins} cases, worse on {found.losses}"
     if not shown(found, p):
         return f"{comparison.system} is not shown to differ from {comparison.against}: {figures}; {counts}"
@@ -151,7 +172,7 @@ def verdict(comparison: Comparison, metric: str = HEADLINE) -> str:
 def not_worse_sentence(comparison: Comparison, margin: float, metric: str = HEADLINE) -> str:
     """One plain sentence: shown to be no worse than by the margin, shown to be worse than that, or neither."""
     found, one, other = comparison.metrics[metric], comparison.system, comparison.against
-    by = f"by more than {margin:g} {metric}"
+    by = f"by more than {margin:g} {metric}{' (lower is better)' if lower_is_better(metric) else ''}"
     low = floor(comparison, metric)
     if low is None or found.high is None:
         return f"{one} against {other}: one case or one user says nothing about being worse {by}"
@@ -191,7 +212,11 @@ def _figure(figure: Estimate | Missing) -> dict[str, object]:
 def beyond_method(shelf: Shelf) -> dict[str, object]:
     """How the figures beyond hits came about: the places that count, where popularity is from, every formula."""
     formulas = {
-        name: {"formula": formula.format(k=K), "better": "lower" if name in LOWER_IS_BETTER else "depends"}
+        name: {
+            "formula": formula.format(k=K),
+            "better": "lower" if name in LOWER_IS_BETTER else "depends",
+            "library": own_library(),
+        }
         for name, formula in FORMULAS.items()
     }
     return {"k": K, "popularity": shelf.source, "metrics": formulas}
@@ -215,5 +240,17 @@ def answered_rate(answered: Sequence[bool], clusters: Clusters) -> Estimate:
 
 
 def estimates(values: PerCase, clusters: Clusters) -> dict[str, Estimate]:
-    """The mean of each metric over its cases, with its interval; `clusters` says whose each case is."""
-    return {name: estimate(in_order(by_case), within=UNIT, clusters=clusters) for name, by_case in values.items()}
+    """The mean of each metric over its cases, with its interval; `clusters` says whose each case is.
+
+    Raises ConfigError where no case has a value.
+    """
+    return {name: _estimate(name, in_order(by_case), clusters) for name, by_case in values.items()}
+
+
+def _estimate(name: str, values: Floats, clusters: Clusters) -> Estimate:
+    """Over the cases that have a value. Raises ConfigError where none has."""
+    known = ~np.isnan(values)
+    if not known.any():
+        raise ConfigError(f"{name} has no value: no case that was answered carries {DISLIKED}", CARRY)
+    whose = clusters if known.all() else list(compress(clusters, known))
+    return estimate(values[known], within=UNIT, clusters=whose)

@@ -61,6 +61,7 @@ class Run:
     degraded: Counter[str] = field(default_factory=Counter)
     failed: dict[str, str] = field(default_factory=dict)
     prompts: dict[str, str] = field(default_factory=dict)
+    disliked: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def n(self) -> int:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist
 
 import numpy as np
 
@@ -18,11 +17,14 @@ from eval.chance import SEED
 from eval.intervals import (
     CONFIDENCE,
     NORMAL_MIN_CASES,
+    POWER,
     Bounds,
     Clusters,
     Ends,
     People,
     Z,
+    detectable,
+    detectable_margin,
     floor_of_change,
     of_change,
     of_level,
@@ -34,6 +36,7 @@ __all__ = [
     "NORMAL_MIN_CASES",
     "POWER",
     "RESAMPLES",
+    "SIGNED",
     "UNIT",
     "Clusters",
     "Difference",
@@ -49,12 +52,13 @@ __all__ = [
     "rate",
     "shown",
     "smallest_detectable",
+    "smallest_margin",
 ]
 
 RESAMPLES = 9_999
-POWER = 0.8
 EXACT_MAX_CASES = 20
 UNIT: Ends = (0.0, 1.0)  # the ends of every metric
+SIGNED: Ends = (-1.0, 1.0)  # those of a difference of two, and of a rank correlation
 Reals = Sequence[float] | Floats
 
 
@@ -92,7 +96,8 @@ def estimate(
     """The mean with its 95 % bootstrap interval (see `eval.intervals.of_level`).
 
     `within` are the ends that values have, such as `UNIT`: without them, values that are all equal give an interval of
-    no width. One value, or one cluster, gives no interval. From 10,000 cases on the normal approximation. With
+    no width. One value, or one cluster, gives no interval. From 10,000 cases on, or with no resamples, the normal
+    approximation. With
     `clusters` these are drawn whole, and the mean stays that over cases (the cluster bootstrap, Field and Welsh 2007).
     Raises ValueError when there are no values.
     """
@@ -115,7 +120,8 @@ def difference(
 
     `span` is the largest difference that there can be: 1 of metrics (see `eval.intervals.of_change`).
     `p` is the share of sign flips of the per-case differences that move the mean at least as far (Fisher's
-    randomisation test; exact when 2**n is no more than `resamples`, the normal limit of it from 10,000 cases on);
+    randomisation test; exact when 2**n is no more than `resamples`, the normal limit of it from 10,000 cases on or with
+    no resamples);
     identical systems get 1. With `clusters` all
     cases of one flip together. Raises ValueError when the lengths differ or there are no cases.
     """
@@ -136,16 +142,25 @@ def lowest(values: Reals, baseline: Reals, *, span: float = 1.0, clusters: Clust
     return floor_of_change(People.of(_deltas(values, baseline), clusters), span)
 
 
-def smallest_detectable(values: Reals, baseline: Reals, *, clusters: Clusters | None = None) -> float | None:
-    """The smallest true difference that as many such cases show 4 times in 5 at a two-sided alpha of .05.
+def smallest_detectable(
+    values: Reals, baseline: Reals, *, span: float = 1.0, clusters: Clusters | None = None
+) -> float | None:
+    """The smallest true difference that as many such people show 4 times in 5, by the interval of `difference`.
 
-    (z(.975) + z(.8)) times the standard error of the mean difference (the normal approximation, uncorrected for
-    several comparisons); with `clusters` the standard error is the linearised one over clusters. None below two of
-    them, 0 where the systems never differ. Raises ValueError as `difference` does.
+    It is that of one comparison (see `eval.intervals.detectable`), and above 0 also where the systems never differed:
+    so few do not show that they never do. None below two clusters. Raises ValueError as `difference` does.
     """
-    deltas = _deltas(values, baseline)
-    people = People.of(deltas, clusters)
-    return (Z + NormalDist().inv_cdf(POWER)) * people.error if people.n > 1 else None
+    return detectable(People.of(_deltas(values, baseline), clusters), span)
+
+
+def smallest_margin(
+    values: Reals, baseline: Reals, *, span: float = 1.0, clusters: Clusters | None = None
+) -> float | None:
+    """The smallest margin within which as many such people show an equal system 4 times in 5, by `lowest`.
+
+    None below two clusters. Raises ValueError as `difference` does.
+    """
+    return detectable_margin(People.of(_deltas(values, baseline), clusters), span)
 
 
 def shown(found: Difference, p: float) -> bool:
@@ -220,7 +235,7 @@ def _p(deltas: Floats, resamples: int, seed: int) -> float:
     """Two-sided: the share of sign flips whose sum is as far from 0. The flips as they fell count as one of them."""
     if not deltas.any():
         return 1.0
-    if len(deltas) >= NORMAL_MIN_CASES:
+    if len(deltas) >= NORMAL_MIN_CASES or not resamples:
         return math.erfc(abs(float(deltas.sum())) / math.sqrt(2 * float(deltas @ deltas)))
     reach = abs(float(deltas.sum())) * (1 - 1e-9)
     exact = len(deltas) < EXACT_MAX_CASES and 2 ** len(deltas) <= resamples

@@ -109,6 +109,7 @@ class _Fields(SandboxedFormatter):
     _length = 0
 
     def format_field(self, value: object, format_spec: str) -> str:
+        """See `string.Formatter.format_field`."""
         weigh(value)
         bounds.widths(format_spec)
         text = str(super().format_field(value, format_spec))
@@ -275,8 +276,7 @@ def _finalize(control_tokens: tuple[str, ...]) -> Callable[[Context, object], ob
 
 
 def _steps(context: Context) -> Steps:
-    steps: Steps = context.steps  # type: ignore[attr-defined]  # all contexts are _Bounded
-    return steps
+    return context.steps  # type: ignore[attr-defined, no-any-return]  # all contexts are _Bounded
 
 
 def _in_words(error: Exception) -> str:

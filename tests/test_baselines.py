@@ -133,6 +133,6 @@ def test_all_are_usual_where_there_are_events(tmp_path: Path) -> None:
 
 
 def test_als_without_its_library_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "implicit.cpu.als", None)
+    monkeypatch.setitem(sys.modules, "implicit", None)
     with pytest.raises(ConfigError, match=r"needs implicit, .*palate\[eval\]"):
         baselines(["als"], folder_of(tmp_path, n=3, histories={"u": [0]}), "rank", SEED)

@@ -188,12 +188,13 @@ def write_events(folder: Path, *lines: str) -> None:
 
 
 def test_popularity_is_counted_from_events(folder: Path) -> None:
-    met = ["f1", "f1", "f3", "somewhere else"]
-    write_events(folder, *(json.dumps({"user_id": "u", "item_id": item, "at": n}) for n, item in enumerate(met)), "")
+    met = [("u", "f1"), ("v", "f1"), ("u", "f1"), ("u", "f3"), ("u", "somewhere else")]
+    rows = ({"user_id": user, "item_id": item, "at": n} for n, (user, item) in enumerate(met))
+    write_events(folder, *map(json.dumps, rows), "")
     shelf = shelf_of(DataSet.open(folder))
-    assert (shelf.popularity["f1"], shelf.popularity["f3"], shelf.popularity["f2"]) == (2, 1, 0)
+    assert (shelf.popularity["f1"], shelf.popularity["f3"], shelf.popularity["f2"]) == (2, 1, 0), "people, not events"
     assert set(shelf.popularity) == set(shelf.tags)
-    assert shelf.source == "events in events.jsonl.gz"
+    assert shelf.source == "how many people met it, by events.jsonl.gz"
 
 
 def test_popularity_falls_back_on_what_items_carry_and_else_is_not_known(folder: Path) -> None:
@@ -206,13 +207,13 @@ def test_popularity_falls_back_on_what_items_carry_and_else_is_not_known(folder:
 
 
 def test_bad_events_name_file_and_line(folder: Path) -> None:
-    write_events(folder, '{"user_id": "u", "item_id": "f1"}', "{broken")
+    write_events(folder, '{"user_id": "u", "item_id": "f1", "at": 1}', "{broken")
     with pytest.raises(CatalogueError, match=r"events\.jsonl\.gz, line 2: is not JSON"):
         shelf_of(DataSet.open(folder))
 
 
 def test_damaged_events_are_refused(folder: Path) -> None:
-    write_events(folder, *('{"item_id": "f1"}' for _ in range(100)))
+    write_events(folder, *('{"user_id": "u", "item_id": "f1", "at": 1}' for _ in range(100)))
     whole = (folder / EVENTS).read_bytes()
     (folder / EVENTS).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(CatalogueError, match="cannot unpack"):

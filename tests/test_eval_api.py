@@ -31,14 +31,14 @@ BASE, NEW = {"v1": 0.3}, {"v1": 0.9}
 PLUGIN = ("-p", "no:palate_eval", "-p", "eval.pytest_plugin", "--strict-markers")
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    return data_set(tmp_path / "films")
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return data_set(tmp_path_factory.mktemp("data") / "films", bare=True)
 
 
-@pytest.fixture
-def base(tmp_path: Path, data: Path) -> Path:
-    return stored_run(tmp_path / "base", data, BASE)
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    return stored_run(tmp_path_factory.mktemp("runs") / "base", data, BASE)
 
 
 # Runs

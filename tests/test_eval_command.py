@@ -213,7 +213,9 @@ def test_a_limit_that_is_none_is_a_usage_error(limit: str) -> None:
 def test_an_unknown_task_lists_the_known_ones() -> None:
     result = palate_eval("run", "--data", FILMS, "--task", "rnak")
     assert isinstance(result.exception, ConfigError)
-    assert "task should be 'rank', 'recommend', 'converse' or 'explain'" in str(result.exception)
+    assert "task should be one of rank, recommend, converse, explain, not 'rnak' (did you mean rank?)" in str(
+        result.exception
+    )
 
 
 @pytest.mark.parametrize("command", ["run", "fit"])

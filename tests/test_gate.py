@@ -10,7 +10,8 @@ from typer.testing import CliRunner, Result
 
 from agent.errors import ConfigError
 from eval.commands import app
-from eval.reporting.gating import Gate, Judgement, Outcome, gate_of, gate_of_run, told
+from eval.reporting.conditions import told
+from eval.reporting.gating import Gate, Judgement, Outcome, gate_of, gate_of_run
 from eval.reporting.junit import junit
 from eval.running.answers import Answer
 from eval.running.folder import RunFolder

@@ -15,8 +15,9 @@ from agent.deadline import Deadline
 from agent.errors import ModelUnavailable
 from agent.llm.base import Completion
 from agent.llm.scripted import Reply, Scripted
+from agent.person import person_of
 from agent.recall.generated import MAX_WHY_CHARS, Generator, description_of
-from agent.stages import generator_of, person_from, recall, searched, written_for
+from agent.stages import generator_of, recall, searched, written_for
 from tests.support.taste import ALIEN, HEAT, TOY_STORY
 
 FILMS = Path(__file__).parent / "support" / "films.csv"
@@ -130,7 +131,11 @@ def test_a_reply_cut_off_ends_with_a_whole_word() -> None:
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recommender]:
     settings = Settings.model_validate(
-        {"folder": tmp_path_factory.mktemp("films"), "noun": "films", "recall": {"generated": 2}}
+        {
+            "folder": tmp_path_factory.mktemp("films"),
+            "noun": "films",
+            "recall": {"generated": 2, "generated_timeout_s": 60},
+        }
     )
     with Recommender.open(settings=settings) as recommender:
         with read_items(FILMS) as rows:
@@ -140,7 +145,7 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recommender]:
 
 
 def test_a_description_finds_the_item_it_describes(films: Recommender) -> None:
-    parts, person = films.parts, person_from(films.store, "ada")
+    parts, person = films.parts, person_of(films.parts, "ada")
     written = written_for(parts, person, None, NEVER, generator([SHARK, "Crime. A detective and a master thief"]))
     found = {one.source: one.candidates for one in searched(parts, person, None, None, 5, written.queries)}
     assert found["generated:1"][0].item_id == "f07", "Alien"

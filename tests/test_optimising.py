@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -235,60 +236,71 @@ def test_what_cannot_be_split_is_refused(n: int, budget: int, said: str) -> None
 # The search
 
 
-def test_the_search_finds_the_words_that_the_model_waits_for(tmp_path: Path) -> None:
-    bench = bench_on(reader(), open_subject("rank-likelihood", "en"), tmp_path)
+@dataclass(frozen=True)
+class Sealed:
+    """A report, and the cases that were asked before it."""
+
+    parts: Split
+    done: Report
+    before: set[str]
+
+
+def sealed(model: Scripted, folder: Path) -> Sealed:
+    """What comes of a search on this model."""
     parts = split(CASES, BUDGET, 3)
-    found, proposing = searched_on(bench, parts)
-    assert found.asked == bench.asked <= BUDGET
-    best = found.tried[found.best]
-    assert KIND in best.body
-    assert best.mean > found.tried[0].mean
-    assert found.tried[0].parent is None
-    done = report(bench, parts, found, proposing, BUDGET, 3)
-    assert done.is_new
-    assert done.tested is not None
-    assert done.tested.after.value > done.tested.before.value
-    assert done.tested.after.n == len(parts.test)
-    assert any("newest first" in change for change in done.changes)
-    assert "+" in done.diff()
-    assert done.text.startswith(bench.subject.header)
-    assert prompts.load("rank-likelihood", folder=bench.subject.written(done.body, tmp_path / "new"))
-
-
-def sealed(model: Scripted, folder: Path, parts: Split) -> tuple[Report, set[str]]:
-    """The report, and the cases that were asked before it."""
     asked: set[str] = set()
     bench = bench_on(model, open_subject("rank-likelihood", "en"), folder, asked)
     found, proposing = searched_on(bench, parts)
     before = set(asked)
     done = report(bench, parts, found, proposing, BUDGET, 3)
     assert done.tested is not None or asked == before
-    return done, before
+    return Sealed(parts, done, before)
 
 
-def test_the_test_cases_are_asked_by_nobody_before_the_report(tmp_path: Path) -> None:
-    parts = split(CASES, BUDGET, 3)
-    done, before = sealed(reader(), tmp_path, parts)
+@pytest.fixture(scope="module")
+def search_done(tmp_path_factory: pytest.TempPathFactory) -> Sealed:
+    return sealed(reader(), tmp_path_factory.mktemp("bench"))
+
+
+def test_the_search_finds_the_words_that_the_model_waits_for(search_done: Sealed, tmp_path: Path) -> None:
+    parts, found, done = search_done.parts, search_done.done.searched, search_done.done
+    assert 0 < found.asked <= BUDGET
+    best = found.tried[found.best]
+    assert KIND in best.body
+    assert best.mean > found.tried[0].mean
+    assert found.tried[0].parent is None
+    assert done.is_new
+    assert done.tested is not None
+    assert done.tested.after.value > done.tested.before.value
+    assert done.tested.after.n == len(parts.test)
+    assert any("newest first" in change for change in done.changes)
+    assert "+" in done.diff()
+    assert done.text.startswith(done.subject.header)
+    assert prompts.load("rank-likelihood", folder=done.subject.written(done.body, tmp_path / "new"))
+
+
+def test_the_test_cases_are_asked_by_nobody_before_the_report(search_done: Sealed) -> None:
+    parts, before = search_done.parts, search_done.before
     assert not before & {case.case_id for case in parts.test}
     assert before == {case.case_id for case in (*parts.train, *parts.val)}
-    assert done.tested is not None
+    assert search_done.done.tested is not None
 
 
 def test_where_nothing_helps_the_prompt_stays_and_the_test_stays_sealed(tmp_path: Path) -> None:
     constant = Scripted(scores=lambda _text, _line: -20.0)
-    parts = split(CASES, BUDGET, 3)
-    done, before = sealed(constant, tmp_path, parts)
+    found = sealed(constant, tmp_path)
+    done, before = found.done, found.before
     assert not done.is_new
     assert done.tested is None
     assert done.diff() == ""
     assert done.changes == ()
-    assert not before & {case.case_id for case in parts.test}
+    assert not before & {case.case_id for case in found.parts.test}
 
 
 def test_equal_seeds_search_alike(tmp_path: Path) -> None:
-    parts = split(CASES, 200, 3)
+    parts = split(CASES, 80, 3)
     one, other = (
-        searched_on(bench_on(reader(), open_subject("rank-likelihood", "en"), tmp_path / str(n)), parts, budget=200)[0]
+        searched_on(bench_on(reader(), open_subject("rank-likelihood", "en"), tmp_path / str(n)), parts, budget=80)[0]
         for n in range(2)
     )
     assert one == other
@@ -307,8 +319,7 @@ def test_a_writer_is_asked_first_and_rules_stand_in_for_it(tmp_path: Path) -> No
     better = subject.body.replace("in order:", f"{KIND}:")
     writes = Scripted(lambda prefix, suffix: f"```\n{better}```")
     bench = bench_on(reader(), subject, tmp_path)
-    parts = split(CASES, BUDGET, 3)
-    found, _ = searched_on(bench, parts, sources=(Writer(writes, 3),))
+    found, _ = searched_on(bench, split(CASES, 120, 3), budget=120, sources=(Writer(writes, 3),))
     assert found.tried[1].change == "written anew by scripted"
     assert found.tried[1].body.strip() == better.strip()
     assert len(found.tried) >= 2

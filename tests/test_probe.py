@@ -215,11 +215,15 @@ def test_position_skips_cases_without_a_target_and_slots_that_a_case_lacks() -> 
 
 
 def test_what_is_shown_survives_holm() -> None:
-    given = given_of(*(a_case(n) for n in range(12)))
+    """Of n people who are all alike z^2 / (n + z^2) may be otherwise, by up to the 4 places that there are."""
+    given = given_of(*(a_case(n) for n in range(30)))
     found = done(position(given), given, Fake(as_shown))
     told = verdict(found)
     assert told.startswith("4 of 5 changes shown to move")
-    assert "slot 1 +2.00 [+2.00, +2.00]" in told
+    assert "slot 1 +2.00 [+1.32, +2.23]" in told, ".1135 of 30 people, from -4 to 4 places"
+    assert "slot 2 +1.00 [+0.43, +1.34]" in told
+    few = given_of(*(a_case(n) for n in range(12)))
+    assert verdict(done(position(few), few, Fake(as_shown))).startswith("2 of 5 changes shown to move"), ".2425 of 12"
     assert found.rows[0].p_holm is not None
     assert found.rows[0].lift
     assert found.rows[0].p_holm > found.rows[0].lift.p

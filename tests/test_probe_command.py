@@ -140,7 +140,7 @@ def test_wrong_calls_stop_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "items.jsonl").write_text("")
     (tmp_path / "cases.jsonl").write_text("{broken\n")
     assert isinstance(probe("position", "--data", tmp_path, seen=seen).exception, CatalogueError)
-    assert probe("position").exit_code == 2
+    assert isinstance(probe("position").exception, ConfigError), "neither data nor a plan"
     assert probe("position", "--data", FILMS, "--limit", 0).exit_code == 2
     assert probe("psition", "--data", FILMS).exit_code == 2
     assert seen == []

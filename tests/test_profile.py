@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from agent.profile.fold import profile_from
 from agent.profile.taste import recency_weights, taste_vector
-from agent.recall.queries import queries_for
+from agent.recall.queries import Around, queries_for
 from agent.recall.signals import cosine, tag_affinity, tag_rates, tags_named, year_closeness
 from agent.types import Event, Item
 
@@ -77,7 +77,7 @@ def test_a_profile_depends_on_the_multiset_of_events(acts: list[tuple[str, str]]
 
 def test_taste_leans_to_what_was_liked_last_and_away_from_dislikes() -> None:
     east, north = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
-    taste = taste_vector([east, north], [1.0, 1.0])
+    taste = taste_vector([east, north], recency_weights([1.0, 1.0]))
     assert taste is not None
     assert taste[1] > taste[0] > 0
     assert np.linalg.norm(taste) == pytest.approx(1.0)
@@ -89,7 +89,7 @@ def test_taste_leans_to_what_was_liked_last_and_away_from_dislikes() -> None:
 def test_nothing_liked_or_everything_cancelled_gives_no_taste() -> None:
     east = np.array([1, 0], np.float32)
     assert taste_vector([], []) is None
-    assert taste_vector([east, -east], [np.exp(0.3), 1.0]) is None
+    assert taste_vector([east, -east], [0.5, 0.5]) is None
 
 
 def test_recency_weights_sum_to_one_and_grow() -> None:
@@ -100,15 +100,28 @@ def test_recency_weights_sum_to_one_and_grow() -> None:
 
 
 def test_queries_ask_the_wish_first() -> None:
-    profile = profile_from("u", [event(1, "like"), event(2, "search", None, text="funny")], {})
     vector = np.array([1, 0], np.float32)
-    asked = queries_for(profile, "scary", vector, {"a": vector}, {"a": "A"})
-    assert [q.source for q in asked] == ["wish", "taste", "similar:a"]
+    asked = queries_for("scary", vector, [Around(vector, 1.0, ["A"])], {})
+    assert [q.source for q in asked] == ["wish", "taste"], "one centre is the taste"
     assert asked[0].text == "scary"
 
 
+def test_a_taste_that_is_more_than_one_asks_around_each_centre_and_names_what_is_liked_there() -> None:
+    east, north = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
+    centres = [Around(east, 0.6, ["A", "B", "C", "D"]), Around(north, 0.4, ["E"])]
+    _, first, second = queries_for(None, (east + north) / np.sqrt(np.float32(2)), centres, {})
+    assert [first.source, second.source] == ["centre:1", "centre:2"]
+    assert first.why == "close to A, B and C, which you liked"
+    assert second.why == "close to E, which you liked"
+    assert [first.weight, second.weight] == [0.6, 0.4]
+    assert first.vector is not None
+    assert second.vector is not None
+    assert first.vector[0] > first.vector[1] > 0
+    assert second.vector[1] > second.vector[0] > 0
+
+
 def test_queries_for_a_stranger_are_none() -> None:
-    assert queries_for(profile_from("u", [], {}), None, None, {}, {}) == []
+    assert queries_for(None, None, [], {}) == []
 
 
 def test_tag_affinity_prefers_what_is_liked_and_rare() -> None:

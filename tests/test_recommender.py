@@ -1,6 +1,7 @@
 """The whole path on fifteen films, with the real index, embedder and model."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -9,14 +10,17 @@ from agent import Item, Recommender, Settings
 from agent.catalogue import load_items, read_items
 from agent.errors import Ambiguous, ConfigError, NotFound
 from agent.explain.evidence import resolves
+from agent.person import person_of
+from agent.settings import ProfileSettings
+from agent.stages import searched
 
 FILMS = Path(__file__).parent / "support" / "films.csv"
 
 
 @pytest.fixture(scope="module")
 def palate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recommender]:
-    folder = tmp_path_factory.mktemp("palate")
-    with Recommender.open(settings=Settings(folder=folder, noun="films")) as recommender:
+    folder, several = tmp_path_factory.mktemp("palate"), ProfileSettings(centres=5)
+    with Recommender.open(settings=Settings(folder=folder, noun="films", profile=several)) as recommender:
         with read_items(FILMS) as rows:
             report = load_items(rows, recommender.put_items, folder / "refused.jsonl")
         assert report.accepted == 15
@@ -207,3 +211,30 @@ def test_a_deadline_that_has_passed_still_gives_an_answer(palate: Recommender) -
     assert len(slate) == 3
     assert any("time" in d.reason for d in slate.degraded)
     assert all(r.rationale for r in slate)
+
+
+def test_the_next_order_reflects_what_was_told_a_moment_ago(palate: Recommender) -> None:
+    before = palate.order("flo", k=8)
+    liked = before[7].item
+    palate.tell("flo", likes=[liked])
+    after = palate.order("flo", k=8)
+    assert liked.item_id not in {r.item.item_id for r in after}
+    assert [r.item.item_id for r in after][:3] != [r.item.item_id for r in before][:3]
+    assert palate.profile("flo").liked[0].item_id == liked.item_id
+    assert [event.item_id for event in palate.events("flo")] == [liked.item_id]
+    assert not palate.store.turns_of("flo"), "an order is not kept"
+    palate.forget("flo")
+    assert not palate.profile("flo").liked
+    assert [r.item.item_id for r in palate.order("flo", k=8)] == [r.item.item_id for r in before]
+
+
+def test_a_taste_that_is_more_than_one_is_asked_about_at_each_centre(palate: Recommender) -> None:
+    films = palate.store.items()
+    told = [f for f in films if set(f.tags) & {"Animation", "Horror"}]
+    palate.tell("gus", likes=told, at=datetime(2020, 1, 1, tzinfo=UTC))
+    person = person_of(palate.parts, "gus")
+    centres = [one for one in searched(palate.parts, person, None, None, 20) if one.source.startswith("centre:")]
+    assert len(centres) > 1
+    assert sum(one.weight for one in centres) == pytest.approx(1, abs=1e-5)
+    names = {film.name for film in told}
+    assert all(one.why.startswith("close to ") and any(name in one.why for name in names) for one in centres)

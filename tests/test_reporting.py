@@ -30,7 +30,8 @@ from eval.reporting.slices import COLD, HISTORY, PEOPLE, POPULARITY, slices
 from eval.reporting.writing import write_report, write_reports
 from eval.running.answers import Answer
 from eval.running.folder import RunFolder
-from eval.running.tally import Tally, tallies, tenth
+from eval.running.stability import tenth
+from eval.running.tally import Tally, tallies
 from tests.support.stored_run import PROMPT, data_set, failing, stored_run
 
 HOSTILE = "</pre><script>alert('1')</script><img src=x onerror=alert(2)>\x1b[31m\u202e"
@@ -131,18 +132,23 @@ def test_a_forest_places_zero_between_its_ends() -> None:
 @pytest.mark.parametrize("times", [(100.0, 120.0), (1.0, 5_000.0), (0.0, 0.0)])
 def test_points_stay_within_the_drawing(times: tuple[float, float]) -> None:
     points = [charts.Point("a", 0.5, 0.4, 0.6, *times), charts.Point("b", 0.4, None, None, *times)]
-    drawn = charts.scatter(points, ("recall-only", 0.3))
+    drawn = charts.scatter(points, str, "quality over time", ("recall-only", 0.3), [[0, 1]])
     for x in re.findall(r'c?x[12]?="([\d.-]+)"', drawn):
         assert 0 <= float(x) <= charts.WIDE
     for y in re.findall(r'c?y[12]?="([\d.-]+)"', drawn):
         assert 0 <= float(y) <= charts.HIGH
-    assert charts.scatter([]) == ""
+    assert charts.scatter([], str, "nothing") == ""
+    assert 'class="front"' in drawn
+    assert 'class="beaten"' not in drawn
 
 
 def test_a_heat_map_shades_by_the_share_of_the_row() -> None:
-    drawn = charts.heat([[3, 1], [0, 0]], ["1", "2"], ["1", "2"], "shown")
-    assert re.findall(r"--share:([\d.]+)", drawn) == ["0.750", "0.250", "0.000", "0.000"]
-    assert Page(drawn).text.split() == ["shown", "1", "2", "n", "1", "75", "25", "4", "2", "0"]
+    drawn = charts.heat([[3, 1], [0, 0]], ["1", "2"], ("slot", "place"), "a map")
+    shares = [(float(shade) - 0.04) / 0.71 for shade in re.findall(r'fill-opacity="([\d.]+)"', drawn)]
+    assert shares == pytest.approx([0.75, 0.25, 0, 0], abs=0.001)
+    words = re.findall(r">([^<>]+)</text>", drawn)
+    assert words == ["place \u2192", "slot", "n", "1", "2", "1", "4", "75", "25", "2", "0"]
+    assert charts.heat([], [], ("slot", "place"), "a map") == ""
 
 
 def test_one_pass_counts_what_went_wrong(run: Path) -> None:
@@ -327,7 +333,7 @@ def test_the_page_is_whole_offline_and_says_what_was_found(report: Report) -> No
         "Every system",
         "Difference to recall-only: ndcg@10",
         "Quality against time",
-        "Slots: shown there, put there",
+        "Relevant items: shown there, put there",
         "Slices",
         "Worst losses against recall-only",
         "Failures",
@@ -541,7 +547,7 @@ def test_the_commands_draw_and_write(bare: Path, tmp_path: Path) -> None:
     run = stored_run(tmp_path / "two", bare, {"v1": 0.2, "v2": 1.0}, prompts=texts, cases=30, edit=failing("c1"))
     drawn = palate_eval("diff", run)
     assert drawn.exit_code == 0, drawn.output
-    assert "two: v2 beats two: v1" in drawn.stdout
+    assert "v2 beats v1" in drawn.stdout
     assert "+Newest first." in drawn.stdout
     found = json.loads(palate_eval("diff", run, "--json", "--metrics", "rr").stdout)
     assert set(found) == {"base", "new", "headline", "family", "cells", "sentences", "notes"}

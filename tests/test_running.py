@@ -400,22 +400,22 @@ def test_a_terminal_sees_a_table_grow() -> None:
         progress.take(answer("c3", order=""), fresh=False)
         progress.end()
         text = drawn.getvalue()
-    for part in ("model", "4/4", "rr 0.500", "to recall-only, p =", "1 failed", "p95 12 ms", "12 tokens", "3 asked"):
+    for part in ("model", "4/4", "live rr 0.500", "to recall-only, p =", "1 failed", "p95 12 ms", "12 tokens", "3 asked"):
         assert part in text, part
 
 
 def test_what_is_known_beforehand_or_of_an_earlier_cell_is_compared_with() -> None:
-    def deltas(versus: str, against: Callable[[Cell], dict[str, float]] = lambda _: {}) -> list[float]:
+    def gains(versus: str, against: Callable[[Cell], dict[str, float]] = lambda _: {}) -> list[float]:
         with Progress("rr", versus, against, live=False) as progress:
             for cell in (CELL, replace(CELL, name="other")):
                 progress.begin(cell, 2)
                 progress.take(answer(cell=cell.name, order="abc" if cell is CELL else "bac"), fresh=True)
                 progress.end()
-            return [delta for sofar in progress.cells for delta in sofar.deltas]
+            return [gain for sofar in progress.cells for gain in sofar.gains]
 
-    assert deltas("model") == [-0.5]
-    assert deltas("random", lambda _: {"c1": 0.25}) == [0.75, 0.25]
-    assert deltas("nobody") == []
+    assert gains("model") == [-0.5]
+    assert gains("random", lambda _: {"c1": 0.25}) == [0.75, 0.25]
+    assert gains("nobody") == []
 
 
 def test_reasons_are_judged_case_by_case(tmp_path: Path) -> None:
@@ -447,7 +447,7 @@ def test_reasons_are_judged_case_by_case(tmp_path: Path) -> None:
     assert [row["system"] for row in found["results"]] == ["model"]
     assert found["results"][0]["metrics"]["grounded"] == {**found["results"][0]["metrics"]["language"]}
     assert found["results"][0]["metrics"]["language"]["value"] == pytest.approx(5 / 6), "a failure is worth nothing"
-    assert found["method"]["metrics"]["grounding"]["library"] == "Palate"
+    assert found["method"]["metrics"]["grounding"]["library"].startswith("Palate")
     assert found["comparisons"] == []
     cell = found["cells"][0]
     assert cell["rationales"]["unique_sentences"]["n"] == 5

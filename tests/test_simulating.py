@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from agent.errors import ConfigError, ModelUnavailable
 from agent.settings import Settings
-from agent.slates import unranked
+from agent.slate.making import unranked
 from agent.types import Degradation, Item, Slate
 from eval.cases import Case, DataSet
 from eval.commands import app as eval_app
@@ -248,9 +248,10 @@ def test_cases_nobody_can_play_are_named() -> None:
         Case(case_id="1", user_id="u", relevant=("a",), history=("a",)),
         Case(case_id="2", user_id="u", relevant=("f",)),
         Case(case_id="3", user_id="u", relevant=("a", "b"), history=("a",)),
+        Case(case_id="4", user_id="u", relevant=("a",), mentioned=("a",)),
     ]
-    first, second, third = quests(cases, SHELF, TALK)
-    assert (first, second) == (ANSWER_KNOWN, NOTHING_TO_SAY)
+    first, second, third, fourth = quests(cases, SHELF, TALK)
+    assert (first, second, fourth) == (ANSWER_KNOWN, NOTHING_TO_SAY, ANSWER_KNOWN)
     assert isinstance(third, Quest)
     assert third.seeker.target.item_id == "b"
 

@@ -54,14 +54,16 @@ def outlook(store: Store, writer: Writer, thin: Thin, limit: int | None = None) 
 def estimate_s(writer: Writer, waiting: Sequence[Item]) -> float:
     """About how many seconds these items will take, from writing a few of them now; the store is left alone.
 
-    What was written is in the cache, so that it is not written twice. Raises ModelError.
+    What was written is in the cache, so that it is not written twice; what the cache holds takes no time. Raises
+    ModelError.
     """
-    if not waiting:
+    unknown = writer.unknown(waiting)
+    if not unknown:
         return 0.0
-    some = waiting[:: max(1, len(waiting) // TIMED)][:TIMED]
+    some = unknown[:: max(1, len(unknown) // TIMED)][:TIMED]
     began = time.perf_counter()
     writer.write(some, Deadline(BATCH_TIMEOUT_S))
-    return (time.perf_counter() - began) / len(some) * len(waiting)
+    return (time.perf_counter() - began) / len(some) * len(unknown)
 
 
 def enrich(store: Store, writer: Writer, waiting: Sequence[Item], progress: Progress) -> Report:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.enrich.enrichment import Enrichment, Thin, mark_of
-from agent.llm.base import Completion, Model
+from agent.llm.base import Completion, Model, Score
 from agent.types import Item
 from prompts import Prompt
 
@@ -64,6 +64,7 @@ class Writer:
         self._examples = list(examples)[:EXAMPLES]
         self._shown = {"noun": noun, "vocabulary": self._vocabulary, "examples": list(tagged)}
         self._thin = thin or Thin()
+        self._alone: Sequence[Score] | None = None  # of each tag, without any item
 
     @property
     def prompts(self) -> dict[str, str]:
@@ -96,50 +97,85 @@ class Writer:
             mark=mark_of(item),
         )
 
+    def unknown(self, items: Sequence[Item]) -> list[Item]:
+        """The items about which the model must be asked: the cache does not hold all that they lack."""
+        kept = self._kept_texts(self._suffixes([item for item in items if self._thin.lacks_text(item)]))
+        return [
+            item
+            for item in items
+            if kept.get(item.item_id, "") is None or (self._thin.lacks_tags(item) and self._kept_tags(item) is None)
+        ]
+
     def _texts(self, items: Sequence[Item], deadline: Deadline) -> dict[str, str]:
         """A description by item_id, those that the cache knows without the model."""
-        prompt = self._prompts.describe
-        prefix = prompt.prefix(noun=self._noun, examples=self._examples, item=None)
-        suffixes = {i.item_id: prompt.candidate(noun=self._noun, examples=self._examples, item=i) for i in items}
-        keys = {item_id: _key(prefix, suffix) for item_id, suffix in suffixes.items()}
-        namespace = f"described/{self._model.fingerprint}/{prompt.fingerprint}"
-        kept = self._cache.get_many(namespace, list(keys.values()))
-        asked = [item_id for item_id, key in keys.items() if key not in kept]
+        suffixes = self._suffixes(items)
+        kept = self._kept_texts(suffixes)
+        asked = [item_id for item_id, text in kept.items() if text is None]
         if asked:
             stop = () if "chat" in self._model.abilities else _STOP
-            replies = self._model.complete(
-                prefix, [suffixes[item_id] for item_id in asked], deadline, max_tokens=MAX_TOKENS, stop=stop
-            )
-            fresh = {keys[i]: described(reply).encode() for i, reply in zip(asked, replies, strict=True)}
-            self._cache.put_many(namespace, fresh)
+            texts = [suffixes[item_id] for item_id in asked]
+            replies = self._model.complete(self._prefix, texts, deadline, max_tokens=MAX_TOKENS, stop=stop)
+            fresh = {item_id: described(reply) for item_id, reply in zip(asked, replies, strict=True)}
+            keys = {_key(self._prefix, suffixes[item_id]): text.encode() for item_id, text in fresh.items()}
+            self._cache.put_many(self._namespace(self._prompts.describe), keys)
             kept |= fresh
-        return {item_id: kept[key].decode() for item_id, key in keys.items()}
+        return {item_id: text or "" for item_id, text in kept.items()}
+
+    @property
+    def _prefix(self) -> str:
+        return self._prompts.describe.prefix(noun=self._noun, examples=self._examples, item=None)
+
+    def _suffixes(self, items: Sequence[Item]) -> dict[str, str]:
+        shown = {"noun": self._noun, "examples": self._examples}
+        return {item.item_id: self._prompts.describe.candidate(**shown, item=item) for item in items}
+
+    def _kept_texts(self, suffixes: Mapping[str, str]) -> dict[str, str | None]:
+        """The description that the cache holds by item_id, None where it holds none."""
+        prefix = self._prefix
+        keys = {item_id: _key(prefix, suffix) for item_id, suffix in suffixes.items()}
+        kept = self._cache.get_many(self._namespace(self._prompts.describe), list(keys.values()))
+        return {item_id: kept[key].decode() if key in kept else None for item_id, key in keys.items()}
+
+    def _namespace(self, prompt: Prompt) -> str:
+        return f"enriched/{self._model.fingerprint}/{prompt.fingerprint}"
 
     def _tags(self, item: Item, deadline: Deadline) -> tuple[str, ...]:
         """At most three tags of the vocabulary, likeliest first."""
-        if not self._vocabulary:
-            return ()
-        namespace = f"tagged/{self._model.fingerprint}/{self._prompts.tags.fingerprint}"
-        prefix = self._prompts.tags.prefix(**self._shown, item=item)
-        key = _key(item.item_id, prefix, *self._vocabulary)
-        kept = self._cache.get_many(namespace, [key]).get(key)
+        kept = self._kept_tags(item)
         if kept is not None:
-            return tuple(json.loads(kept))
+            return kept
+        prefix = self._prompts.tags.prefix(**self._shown, item=item)
         scores = "score" in self._model.abilities
         chosen = self._likely(prefix, deadline) if scores else self._named(prefix, item, deadline)
-        self._cache.put_many(namespace, {key: json.dumps(chosen).encode()})
+        body = json.dumps(chosen).encode()
+        self._cache.put_many(self._namespace(self._prompts.tags), {self._tag_key(item): body})
         return chosen
+
+    def _kept_tags(self, item: Item) -> tuple[str, ...] | None:
+        """The tags that the cache holds, None where it holds none; no tags where the catalogue has none."""
+        if not self._vocabulary:
+            return ()
+        key = self._tag_key(item)
+        kept = self._cache.get_many(self._namespace(self._prompts.tags), [key]).get(key)
+        return None if kept is None else tuple(json.loads(kept))
+
+    def _tag_key(self, item: Item) -> str:
+        return _key(item.item_id, self._prompts.tags.prefix(**self._shown, item=item), *self._vocabulary)
 
     def _likely(self, prefix: str, deadline: Deadline) -> tuple[str, ...]:
         """The tags that the item makes likelier than they are of themselves."""
-        prompt = self._prompts.tags
-        spelled = [prompt.candidate(**self._shown, item=None, tag=tag) for tag in self._vocabulary]
-        alone = prompt.prefix(**self._shown, item=None)
-        given, free = (self._model.score(text, spelled, deadline) for text in (prefix, alone))
+        spelled = self._spelled
+        if self._alone is None:
+            self._alone = self._model.score(self._prompts.tags.prefix(**self._shown, item=None), spelled, deadline)
+        given, free = self._model.score(prefix, spelled, deadline), self._alone
         gains = [one.logprob - CONTRAST * other.logprob for one, other in zip(given, free, strict=True)]
         raised = [one.logprob - other.logprob for one, other in zip(given, free, strict=True)]
         best = sorted(range(len(gains)), key=lambda n: (-gains[n], n))
         return tuple(self._vocabulary[n] for n in best[:MAX_TAGS] if raised[n] >= MIN_GAIN)
+
+    @property
+    def _spelled(self) -> list[str]:
+        return [self._prompts.tags.candidate(**self._shown, item=None, tag=tag) for tag in self._vocabulary]
 
     def _named(self, prefix: str, item: Item, deadline: Deadline) -> tuple[str, ...]:
         """The tags that a model names which can only write: an array under a schema, read strictly."""

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
-
-from agent.types import Event, EventKind
-
-TAKEN_UP = frozenset({EventKind.LIKE, EventKind.RATE, EventKind.PURCHASE, EventKind.REVIEW, EventKind.VIEW})
 
 Columns = NDArray[np.int32]
 
@@ -58,20 +53,6 @@ def behaviour_of(histories: Iterable[Sequence[str]], items: Iterable[str]) -> Be
     columns = np.concatenate(rows) if rows else np.empty(0, dtype=np.int32)
     starts = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     return Behaviour(ids, columns, starts)
-
-
-def histories_of(events: Iterable[Event]) -> Iterable[list[str]]:
-    """Each person's items in the order they took them up; the events come person by person, each oldest first.
-
-    A rating counts however low it is: it tells what a person comes across. Clicks, skips and dislikes do not count.
-    """
-    for _, theirs in groupby(events, key=lambda event: event.user_id):
-        yield taken_up(theirs)
-
-
-def taken_up(events: Iterable[Event]) -> list[str]:
-    """The items that these events of one person, oldest first, say they took up."""
-    return [event.item_id for event in events if event.item_id is not None and event.kind in TAKEN_UP]
 
 
 def _known(history: Sequence[str], place: Mapping[str, int]) -> Columns:

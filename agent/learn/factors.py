@@ -67,7 +67,13 @@ def installed() -> bool:
 
 
 def factors_of(
-    matrix: csr_matrix, *, n_factors: int, regularisation: float, alpha: float, seed: int = 0, iterations: int = ITERATIONS
+    matrix: csr_matrix,
+    *,
+    n_factors: int,
+    regularisation: float,
+    alpha: float,
+    seed: int = 0,
+    iterations: int = ITERATIONS,
 ) -> Factors:
     """The factors of the items of a matrix of people by items, 1 where the person took the item up.
 

@@ -9,13 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.learn.acts import FACTORS, POPULARITY, TOGETHER
 from agent.learn.behaviour import Behaviour
 from agent.learn.factors import Factors, factors_of, installed
 from agent.learn.neighbours import Neighbours, neighbours_of
 
 N_FACTORS, REGULARISATION, ALPHA = 32, 1.0, 5.0
 MOST_NEIGHBOURS = 500
-TOGETHER, FACTORS, POPULARITY = "together", "factors", "popularity"
 
 Floats = NDArray[np.float32]
 
@@ -90,7 +90,7 @@ class Learned:
         return found
 
     def because(self, history: Sequence[str], item_id: str) -> str | None:
-        """The item of the history that speaks loudest for an item by being taken up together with it; None: none does."""
+        """The item of the history that goes together with an item most; None where none does."""
         known = [one for one in history if one in self.place]
         target = self.place.get(item_id)
         if target is None or not known:
@@ -100,7 +100,7 @@ class Learned:
         return known[best] if shares[best] > 0 else None
 
 
-def learn(behaviour: Behaviour, recipe: Recipe = Recipe(), *, seed: int = 0) -> Learned:  # noqa: B008  # frozen
+def learn(behaviour: Behaviour, recipe: Recipe = Recipe(), *, seed: int = 0) -> Learned:
     """What the behaviour teaches; without factors where nobody did anything or the library for them is missing."""
     wanted = recipe.factors and behaviour.n_people and installed()
     factors = (

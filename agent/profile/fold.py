@@ -167,8 +167,7 @@ def strength_of(event: Event, top_rating: float) -> float:
     """How much an act says for (or against) its item, in [-1, 1], where ratings go up to `top_rating`."""
     if event.kind is not EventKind.RATE or event.value is None:
         return STRENGTH.get(event.kind, 0.0)
-    bottom = 1.0 if top_rating in (5.0, 10.0) else 0.0
-    middle = (top_rating + bottom) / 2
+    middle = middle_of_scale(top_rating)
     return max(-1.0, min(1.0, (event.value - middle) / (top_rating - middle)))
 
 
@@ -178,6 +177,11 @@ def top_of_scale(ratings: tuple[float, float] | None) -> float:
     if highest <= 1 and lowest < 1:
         return 1.0
     return next((scale for scale in RATING_SCALES if highest <= scale), highest)
+
+
+def middle_of_scale(top_rating: float) -> float:
+    """The middle of the scale with this top: those up to 5 and 10 begin at 1, the others at 0."""
+    return (top_rating + (1.0 if top_rating in (5.0, 10.0) else 0.0)) / 2
 
 
 def _authority(event: Event) -> tuple[bool, float, datetime, str]:

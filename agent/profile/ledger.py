@@ -34,12 +34,6 @@ class Background:
     given: Hyperparameters = field(default_factory=Hyperparameters)
 
 
-def prior_of(rates: Mapping[str, float]) -> Mapping[str, float]:
-    """Tag rates as shares that sum to 1; empty for none."""
-    total = sum(rates.values())
-    return {tag: rate / total for tag, rate in rates.items()} if total else {}
-
-
 class Ledger:
     """Entries for the items and words of one person. What it gives never depends on the order of entering.
 

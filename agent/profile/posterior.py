@@ -55,6 +55,14 @@ class Posterior:
         places = {tag: place for place, tag in enumerate(self.tags)}
         return {tag: (float(bounds[0][places[tag]]), float(bounds[1][places[tag]])) for tag in self.means}
 
+    def drawn(self, lot: np.random.Generator) -> Mapping[str, float]:
+        """Shares drawn from the belief, in the order of `tags`: they sum to 1, or to 0 where there is no mass."""
+        free, found = self._free, self._means.copy()
+        masses = lot.standard_gamma(self.alpha[free])
+        if total := float(masses.sum()):
+            found[free] = self._rest * masses / total
+        return dict(zip(self.tags, (float(x) for x in found), strict=True))
+
     @property
     def entropy_nats(self) -> float:
         """The entropy of the means: how uncertain the tag of what the person takes up next is."""

@@ -133,7 +133,7 @@ class _Rows:
         """Append rows."""
         rows = [to_metadata(row) for row in facts]
         with _Translated(self._where):
-            self._collection.add(ids=list(ids), embeddings=vectors, metadatas=cast(Any, rows))
+            self._collection.add(ids=list(ids), embeddings=vectors, metadatas=cast(Any, rows) if any(rows) else None)
 
     def remove(self, ids: Sequence[str]) -> None:
         """Take rows out."""

@@ -1,33 +1,43 @@
-"""From a profile to the questions recall asks. Pure."""
+"""From what a person likes to the questions recall asks. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-from agent.types import Profile, Query, Vector
+from agent.types import Query, Vector
 
-SIMILAR = 3  # how many of the newest liked items ask for their own neighbours
 WISH_WEIGHT = 2.0
-SIMILAR_WEIGHT = 0.5
 SET_WEIGHT = 2.0  # of an interest set by hand, times its share
+LEANING = 0.7  # how much of a centre's query is the whole taste: a centre of a few items alone finds too little
+NAMED = 3  # items that stand for a centre
+
+
+class Around(NamedTuple):
+    """A centre of a taste: its unit vector, its share of what all likes weigh, its items' names, heaviest first."""
+
+    vector: Vector
+    mass: float
+    names: Sequence[str]
 
 
 def queries_for(
-    profile: Profile, wish: str | None, taste: Vector | None, vectors: Mapping[str, Vector], names: Mapping[str, str]
+    wish: str | None, taste: Vector | None, centres: Sequence[Around], pinned: Mapping[str, float]
 ) -> list[Query]:
-    """What to ask the catalogue, most telling first: the wish, the taste, interests set by hand, what resembles likes.
+    """What to ask the catalogue, most telling first: the wish, the taste, interests set by hand, the taste's centres.
 
-    `vectors` and `names` cover the liked items that the catalogue knows. Empty for a person of whom nothing is known.
+    Empty for a person of whom nothing is known.
     """
     asked: list[Query] = []
     if wish:
         asked.append(Query(source="wish", why=f"you asked for: {wish}", text=wish, weight=WISH_WEIGHT))
-    if taste is not None:
-        asked.append(Query(source="taste", why="close to what you like in sum", vector=taste))
-    return asked + _set_by_hand(profile) + _similar(profile, vectors, names)
+    if taste is None:
+        return asked + _set_by_hand(pinned)
+    asked.append(Query(source="taste", why="close to what you like in sum", vector=taste))
+    return asked + _set_by_hand(pinned) + _around(taste, centres)
 
 
-def _set_by_hand(profile: Profile) -> list[Query]:
+def _set_by_hand(pinned: Mapping[str, float]) -> list[Query]:
     """A query for each interest that the person set above 0, weighing twice its share, at most 1."""
     return [
         Query(
@@ -36,14 +46,25 @@ def _set_by_hand(profile: Profile) -> list[Query]:
             text=tag,
             weight=min(1.0, SET_WEIGHT * share),
         )
-        for tag, share in sorted(profile.pinned.items(), key=lambda pair: (-pair[1], pair[0]))
+        for tag, share in sorted(pinned.items(), key=lambda pair: (-pair[1], pair[0]))
         if share
     ]
 
 
-def _similar(profile: Profile, vectors: Mapping[str, Vector], names: Mapping[str, str]) -> list[Query]:
-    recent = [r.item_id for r in reversed(profile.liked) if r.item_id in vectors][:SIMILAR]
+def _around(taste: Vector, centres: Sequence[Around]) -> list[Query]:
+    """A query for each of several centres, weighing its mass; none where the taste is one."""
     return [
-        Query(source=f"similar:{i}", why=f"resembles {names[i]}", vector=vectors[i], weight=SIMILAR_WEIGHT)
-        for i in recent
+        Query(
+            source=f"centre:{n}",
+            why=f"close to {_listed(centre.names[:NAMED])}, which you liked",
+            vector=LEANING * taste + (1 - LEANING) * centre.vector,
+            weight=centre.mass,
+        )
+        for n, centre in enumerate(centres, start=1)
+        if len(centres) > 1
     ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """`A`, `A and B`, `A, B and C`."""
+    return " and ".join(part for part in (", ".join(names[:-1]), names[-1]) if part)

@@ -87,10 +87,11 @@ def load_checked(path: Path, layout: int) -> dict[str, Any] | None:
 def hashes_of(folder: Path) -> dict[str, str]:
     """A hash of every file under the folder, by its path from there. Raises OSError."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): _hash_of(path) for path in files}
+    return {path.relative_to(folder).as_posix(): hash_of(path) for path in files}
 
 
-def _hash_of(path: Path) -> str:
+def hash_of(path: Path) -> str:
+    """A hash of the file's bytes. Raises OSError."""
     digest = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

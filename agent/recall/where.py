@@ -117,7 +117,7 @@ def parse_where(text: str) -> Where:
     """The filter that the text describes. Raises ConfigError naming the place, with an example."""
     from agent.recall.where_text import tests_in
 
-    return Where(tuple(Test(_field(name), op, values) for name, op, values in tests_in(text)))
+    return Where(tuple(Test(field_named(name), op, values) for name, op, values in tests_in(text)))
 
 
 def facts_of(item: Item) -> dict[str, Fact]:
@@ -129,7 +129,7 @@ def facts_of(item: Item) -> dict[str, Fact]:
         "language": item.language,
         "popularity": item.popularity,
     }
-    values = {_field(name): value for name, value in item.attributes.items()} | {
+    values = {field_named(name): value for name, value in item.attributes.items()} | {
         name: value for name, value in own.items() if value not in (None, "", ())
     }
     return {name: _fact(value if isinstance(value, tuple) else (value,)) for name, value in values.items()}
@@ -169,7 +169,8 @@ def _numbers(row: Mapping[str, Any], name: str) -> tuple[float, ...]:
     return tuple(dict.fromkeys(ends))
 
 
-def _field(name: str) -> str:
+def field_named(name: str) -> str:
+    """What a field of that name is called in facts."""
     lowered = _plain(name.translate(_RESERVED)) or "unnamed"
     return _ALIASES.get(lowered, lowered)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 
 import numpy as np
@@ -11,12 +11,14 @@ from agent.errors import ConfigError
 from eval.baselines.ease import LAMBDA, MAX_ITEMS, ease_weights
 from eval.baselines.interactions import Interactions
 from eval.baselines.orders import Scorer, by_chance, by_score, ideal
+from eval.baselines.seeds import SEEDS, seed_order
 from eval.cases import EVENTS, DataSet
 from eval.popularity import popularity_of
 from eval.systems import ORACLE, RANDOM, RECALL_ONLY, System
 
 POPULARITY, ALS, EASE = "popularity", "als", "ease"
-BASELINES = (RANDOM, POPULARITY, RECALL_ONLY, ORACLE, ALS, EASE)
+USUAL = (RANDOM, POPULARITY, RECALL_ONLY, ORACLE, ALS, EASE)
+BASELINES = (*USUAL, *SEEDS)
 LEARNING = (ALS, EASE)
 MOST_ITEMS = {ALS: 20_000, EASE: MAX_ITEMS}  # of the catalogue, for those that learn
 NEEDS = {ALS: "implicit"}  # the libraries of some
@@ -28,22 +30,13 @@ def usual(dataset: DataSet) -> tuple[str, ...]:
     Those that learn do so only where it tells what people did, ALS up to 20,000 items and where its library is there,
     EASE up to 8,000 items, whose square would fill the memory.
     """
-    return tuple(name for name in BASELINES if name not in LEARNING or _why_not(name, dataset) is None)
+    return tuple(name for name in USUAL if name not in LEARNING or _why_not(name, dataset) is None)
 
 
 def left_out(names: Sequence[str] | None, dataset: DataSet) -> dict[str, str]:
-    """The baselines of these names (None: of all) that the data set has no orders of, each with the reason."""
-    found = {name: _why_not(name, dataset) for name in (BASELINES if names is None else names)}
+    """The baselines of these names (None: the usual) that the data set has no orders of, each with the reason."""
+    found = {name: _why_not(name, dataset) for name in (USUAL if names is None else names)}
     return {name: reason for name, reason in found.items() if reason is not None}
-
-
-def left_out_lines(left_out: object) -> Iterator[str]:
-    """A line for each baseline that was left out, given by data set and name with the reason."""
-    for reasons in left_out.values() if isinstance(left_out, Mapping) else ():
-        by_reason: dict[str, list[str]] = {}
-        for name, reason in reasons.items():
-            by_reason.setdefault(str(reason), []).append(str(name))
-        yield from (f"{', '.join(names)}: left out, {reason}" for reason, names in by_reason.items())
 
 
 def _why_not(name: str, dataset: DataSet) -> str | None:
@@ -89,6 +82,8 @@ def _system(name: str, of: Interactions, dataset: DataSet, task: str, seed: int)
         return System(name, "ceiling", f"relevant {'candidates' if task == 'rank' else 'items'} first", ideal(of, task))
     if name == RECALL_ONLY:
         return None
+    if name in SEEDS:
+        return System(name, "baseline", SEEDS[name][0], seed_order(name, of, dataset, task))
     learned = _popularity(dataset) if name == POPULARITY else _learned(name, of, seed)
     return learned and System(name, "baseline", learned[0], by_score(of, task, learned[1]))
 

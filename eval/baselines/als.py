@@ -1,18 +1,18 @@
-"""Implicit alternating least squares (Hu, Koren and Volinsky, ICDM 2008). The only importer of `implicit`."""
+"""Implicit alternating least squares (Hu, Koren and Volinsky, ICDM 2008), as Palate itself learns factors."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
 from agent.errors import ConfigError
+from agent.learn.factors import ITERATIONS as ITERATIONS
+from agent.learn.factors import factors_of, installed
 from eval.baselines.interactions import Scores
 
-FACTORS, REGULARISATION, ALPHA, ITERATIONS = 64, 0.05, 5.0, 15
+FACTORS, REGULARISATION, ALPHA = 64, 0.05, 5.0
 
 
 def als_scorer(matrix: csr_matrix, seed: int) -> Callable[[csr_matrix], Scores]:
@@ -21,31 +21,15 @@ def als_scorer(matrix: csr_matrix, seed: int) -> Callable[[csr_matrix], Scores]:
     The person need not be one of those fitted on: their factors are solved for anew. Raises ConfigError where the
     library is missing.
     """
-    model = _model(seed)
-    model.fit(matrix, show_progress=False)
+    if not installed():
+        raise ConfigError(
+            "the baseline als needs implicit, which is not installed", "Install it with: pip install 'palate[eval]'"
+        )
+    factors = factors_of(matrix, n_factors=FACTORS, regularisation=REGULARISATION, alpha=ALPHA, seed=seed)
 
     def scores(row: csr_matrix) -> Scores:
         """Those of one person."""
-        person = model.recalculate_user(0, row)
-        return np.asarray(model.item_factors @ person, dtype=np.float32)
+        person = factors.person(row.indices)
+        return np.zeros(matrix.shape[1], np.float32) if person is None else np.asarray(factors.items @ person)
 
     return scores
-
-
-def _model(seed: int) -> Any:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from implicit.cpu.als import AlternatingLeastSquares
-
-            return AlternatingLeastSquares(
-                factors=FACTORS,
-                regularization=REGULARISATION,
-                alpha=ALPHA,
-                iterations=ITERATIONS,
-                random_state=seed % 2**32,
-            )
-    except ImportError as error:
-        raise ConfigError(
-            "the baseline als needs implicit, which is not installed", "Install it with: pip install 'palate[eval]'"
-        ) from error

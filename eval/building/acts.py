@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from agent.profile.fold import middle_of_scale, top_of_scale
 from agent.types import Event, EventKind
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -59,6 +60,16 @@ class Acts:
         if min_rating is None:
             return ~turned_down
         return ~turned_down & (~self.judged | (self.value >= min_rating))
+
+    @property
+    def disliked(self) -> Flags:
+        """Which are dislikes, or ratings and reviews below the middle of the scale that holds all of these."""
+        given = self.value[self.judged & ~np.isnan(self.value)]
+        disliked = self.kind == KINDS.index(EventKind.DISLIKE)
+        if not given.size:
+            return disliked
+        middle = middle_of_scale(top_of_scale((float(given.min()), float(given.max()))))
+        return disliked | (self.judged & (self.value < middle))
 
     def in_time(self) -> Numbers:
         """The places of all events, oldest first; ties in the file's order."""

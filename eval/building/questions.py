@@ -1,4 +1,8 @@
-"""One case a person: what they met before the split, what they liked after it, and candidates that they never met."""
+"""One case a person: what they met before the split, what they liked after it, and candidates that they never met.
+
+What they disliked after it stands among the candidates too, as up to a quarter of them, so that `negatives@K` has
+something to count; who tells of no dislike has none.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from agent.errors import CatalogueError, ConfigError
 from eval.building.acts import Acts
 from eval.building.draws import strangers
 from eval.building.splits import Split
+from eval.cases import DISLIKED
 from eval.chance import drawn
 
 Row = dict[str, object]
@@ -30,11 +35,15 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Person:
-    """One person's acts in items' places: the liked past and the newly liked, oldest first; all that was ever met."""
+    """One person's acts in items' places: the liked past, the newly liked and the newly disliked, oldest first.
+
+    With all that was ever met. What counts as liked is not disliked, whatever its rating.
+    """
 
     user: int
     history: Sequence[int]
     relevant: Sequence[int]
+    disliked: Sequence[int]
     met: frozenset[int]
 
 
@@ -56,6 +65,7 @@ class Questions:
             raise ConfigError("no event has a rating that --min-rating could choose by", "Leave --min-rating out")
         self._order, self._starts = self.acts.by_user()
         self._liked = self.acts.liked(self.wanted.min_rating)
+        self._disliked = self.acts.disliked & ~self._liked
 
     def cases(self) -> Iterator[Row]:
         """The cases, in the order in which people first appear. Raises CatalogueError when nobody has one."""
@@ -86,17 +96,18 @@ class Questions:
         past = self.split.past[rows]
         before = self._newest(rows[past].tolist())
         after = self._newest(rows[~past].tolist())
-        history = [item for item, liked in before.items() if liked]
-        relevant = [item for item, liked in after.items() if liked and item not in before]
-        return Person(user, history, relevant, frozenset((*before, *after)))
+        history = [item for item, row in before.items() if self._liked[row]]
+        new = {item: row for item, row in after.items() if item not in before}
+        relevant, disliked = ([item for item, row in new.items() if of[row]] for of in (self._liked, self._disliked))
+        return Person(user, history, relevant, disliked, frozenset((*before, *after)))
 
-    def _newest(self, rows: Sequence[int]) -> dict[int, bool]:
-        """Whether each item was liked at its newest meeting, in the order of those meetings."""
-        newest: dict[int, bool] = {}
+    def _newest(self, rows: Sequence[int]) -> dict[int, int]:
+        """The newest meeting with each item, in the order of those meetings."""
+        newest: dict[int, int] = {}
         for row in rows:
             item = int(self.acts.item[row])
             newest.pop(item, None)
-            newest[item] = bool(self._liked[row])
+            newest[item] = row
         return newest
 
     def _case(self, person: Person) -> Row | None:
@@ -105,14 +116,16 @@ class Questions:
         history = self._named(person.history[-self.wanted.history :])
         case: Row = {"case_id": user_id, "user_id": user_id, "history": history}
         if self.wanted.candidates is None:
-            return case | {"relevant": relevant}
+            return case | {"relevant": relevant} | _given(self._named(person.disliked))
         asked = relevant[: max(1, self.wanted.candidates // 2)]
-        shown = self._candidates(user_id, asked, person.met)
+        disliked = self._named(person.disliked[: self.wanted.candidates // 4])
+        shown = self._candidates(user_id, [*asked, *disliked], person.met)
         if shown is None:
             self.left_out["users"]["too few items that they never met"] += 1
             return None
         self.left_out["answers"]["beyond half of the candidates"] += len(relevant) - len(asked)
-        return case | {"candidates": shown, "relevant": asked}
+        self.left_out["answers"]["disliked, beyond a quarter of the candidates"] += len(person.disliked) - len(disliked)
+        return case | {"candidates": shown, "relevant": asked} | _given(disliked)
 
     def _candidates(self, user_id: str, asked: Sequence[str], met: frozenset[int]) -> list[str] | None:
         n = (self.wanted.candidates or 0) - len(asked)
@@ -128,6 +141,10 @@ class Questions:
     def _why_nobody(self) -> str:
         reasons = ", ".join(f"{n:,} {reason}" for reason, n in self.left_out["users"].most_common())
         return f"Of {len(self.acts.users):,} people {reasons}; try another split or --min-rating"
+
+
+def _given(disliked: Sequence[str]) -> Row:
+    return {DISLIKED: list(disliked)} if disliked else {}
 
 
 def popularity(acts: Acts, split: Split, n_items: int) -> Sequence[int]:

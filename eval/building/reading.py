@@ -11,6 +11,7 @@ from agent.errors import CatalogueError, ConfigError
 from agent.types import Event, Item
 from eval.building.acts import UNDATED, Acts, Recorder
 from eval.building.sources import Sources
+from eval.building.titled import items_in_events
 
 REFUSED_ITEMS, REFUSED_EVENTS = "refused-items.jsonl", "refused-events.jsonl"
 
@@ -36,21 +37,27 @@ def gather(sources: Sources, folder: Path, progress: Progress = lambda _: None) 
     Raises CatalogueError when a file cannot be read to its end or nothing in it can be used, ConfigError when a column
     is missing.
     """
-    items: list[Item] = []
-    from_items = _items(sources.items, items, folder / REFUSED_ITEMS)
+    items, items_read, items_left_out = _items(sources, folder / REFUSED_ITEMS)
     recorder = Recorder({item.item_id: place for place, item in enumerate(items)})
     from_events = _events(sources.events, recorder, folder / REFUSED_EVENTS, progress)
     acts = recorder.acts()
     if not len(acts):
         raise CatalogueError(f"no event of {sources.events} can be used", _most(recorder.left_out))
-    left_out = {"items": dict(from_items.reasons), "events": {**dict(from_events.reasons), **recorder.left_out}}
-    return Gathered(items, acts, {"items": from_items.read, "events": from_events.read}, left_out)
+    left_out = {"items": items_left_out, "events": {**dict(from_events.reasons), **recorder.left_out}}
+    return Gathered(items, acts, {"items": items_read, "events": from_events.read}, left_out)
 
 
-def _items(path: Path, items: list[Item], refused: Path) -> Report:
+def _items(sources: Sources, refused: Path) -> tuple[Sequence[Item], int, Mapping[str, int]]:
+    """The items, how many rows were read for them, and those left out by reason."""
+    path = sources.items
     try:
+        if path == sources.events and path.is_file():
+            found = items_in_events(path)
+            return tuple(found.items.values()), found.read, found.left_out
+        items: list[Item] = []
         with read_items(path) as rows:
-            return _whole(load_items(rows, items.extend, refused), path)
+            report = _whole(load_items(rows, items.extend, refused), path)
+        return items, report.read, dict(report.reasons)
     except ConfigError as error:
         raise _about_columns(path, error) from error
 

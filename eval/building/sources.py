@@ -11,6 +11,7 @@ from agent.catalogue.columns import squashed
 from agent.catalogue.formats import suffix_of
 from agent.catalogue.movielens import edition_of
 from agent.errors import CatalogueError, ConfigError, PalateError
+from eval.building.titled import names_titles
 
 AUTO = "auto"
 _TEXTS = {".json", ".jsonl", ".ndjson", ".csv", ".tsv"}
@@ -21,7 +22,10 @@ _ENRICHING = ("u.genre", "tags.csv")
 
 @dataclass(frozen=True)
 class Sources:
-    """The paths that the readers are given, and all files behind them, events first."""
+    """The paths that the readers are given, and all files behind them, events first.
+
+    A file of events that names its items' titles is the file of items too, where there is no other.
+    """
 
     form: str
     events: Path
@@ -61,8 +65,11 @@ def sources_of(source: Path, items: Path | None, form: str = AUTO) -> Sources:
 def _with_items(found: _Found, items: Path | None) -> Sources:
     if items is not None:
         return Sources(found.form, found.events, items, (found.files[0], items))
+    if found.items is None and names_titles(found.events):
+        return Sources(found.form, found.events, found.events, found.files)
     if found.items is None:
-        raise ConfigError(f"no one file of items lies beside {found.events}", "Name it with --items FILE")
+        told = "Name it with --items FILE, or give the events a column title"
+        raise ConfigError(f"no one file of items lies beside {found.events}", told)
     return Sources(found.form, found.events, found.items, found.files)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+
+import numpy as np
 
 from agent.errors import ConfigError
 from agent.profile.evidence import Floats, Hyperparameters
-from agent.profile.ledger import prior_of
+from agent.profile.prior import crowd_prior, liked_shares, prior_of
 from agent.recall.signals import tag_rates
+from agent.types import Item
 from eval.cases import DataSet
 from eval.interests.calibrating import LEVELS, coverage, outcomes
 from eval.interests.fitting import Fitted, fit
@@ -16,16 +19,19 @@ from eval.interests.predicting import LEAST, by_frequency, by_posterior, by_shar
 from eval.interests.timelines import LENGTHS, Question, Timeline, halves, questions_to, timelines_of
 from eval.statistics import Difference, Estimate, difference, estimate, holm
 
-POSTERIOR, FITTED = "posterior", "posterior, fitted here"
+POSTERIOR, ALONE, FITTED = "posterior", "catalogue prior", "fitted here"
 METHOD = {
+    POSTERIOR: "as shipped, its prior moved by what the people of the fitting half liked, as palate learn does",
+    ALONE: "the posterior with the catalogue's shares as its prior, as it is before palate learn",
+    FITTED: "the posterior with hyperparameters fitted on the fitting half of these people",
     "question": "the tags of the next liked item, from what the person did strictly before, after 0, 1, 2, 5, ... acts",
     "log_loss": "mean over the item's tags of -ln(predicted share), in nats; smaller is better",
     "frequencies": f"share of each tag in what the person liked, plus {LEAST:g} for each tag so that it is finite",
     "smoothed": "the same with the addend that serves the people of the fitting half best",
-    "catalogue": "the share of each tag among all items: the posterior's prior",
+    "catalogue": "the share of each tag among all items",
     "everyone": "the share of each tag in what the people of the fitting half liked",
-    "coverage": "of how many of a person's held-out liked items (last fifth, at least 10) are about a tag, one tag drawn"
-    " for each item, by the Beta-binomial of the posterior; non-randomised PIT (Czado et al. 2009)",
+    "coverage": "of how many of a person's held-out liked items (last fifth, at least 10) are about a tag, one tag"
+    " drawn for each item, by the Beta-binomial of the posterior; non-randomised PIT (Czado et al. 2009)",
     "halves": "people by a hash of their name: fitted on one half, reported on the other; intervals over people",
 }
 
@@ -53,9 +59,13 @@ class Report:
     shipped: Hyperparameters
     seed: int
 
+    @property
+    def p_holm(self) -> Mapping[str, float]:
+        """The p of each comparison, corrected for all of them."""
+        return dict(zip(self.comparisons, holm([found.p for found in self.comparisons.values()]), strict=True))
+
     def as_json(self) -> dict[str, object]:
         """The documented JSON shape of `palate eval interests --json`."""
-        adjusted = dict(zip(self.comparisons, holm([d.p for d in self.comparisons.values()]), strict=True))
         return {
             "dataset": {"name": self.dataset.name, "sha256": self.dataset.sha256, "n_items": len(self.dataset.items)},
             "seed": self.seed,
@@ -66,7 +76,7 @@ class Report:
                 for one in self.systems
             ],
             "comparisons": [
-                {"system": POSTERIOR, "against": name, "log_loss": {**asdict(found), "p_holm": adjusted[name]}}
+                {"system": POSTERIOR, "against": name, "log_loss": {**asdict(found), "p_holm": self.p_holm[name]}}
                 for name, found in self.comparisons.items()
             ],
             "levels": list(LEVELS),
@@ -95,9 +105,9 @@ def measured(
     asked, questions = questions_to(learn, tags), questions_to(judge, tags)
     if not asked or not questions:
         raise ConfigError(f"nobody in {dataset.name} likes anything", "Give it likes or ratings above the middle")
-    fitted = fit(learn, asked, prior, seed, progress)
-    everyone = everyones(learn, tags)
-    losses = _losses(judge, questions, prior, fitted, everyone)
+    crowd = crowd_prior(prior, liked_shares(_liked(learn)))
+    fitted = fit(learn, asked, crowd, seed, progress)
+    losses = _losses(judge, questions, (prior, crowd), fitted, everyones(learn, tags))
     shipped = Hyperparameters()
     sure = {POSTERIOR: shipped, FITTED: fitted.given}
     return Report(
@@ -106,28 +116,33 @@ def measured(
         {length: sum(q.length == length for q in questions) for length in LENGTHS},
         [_system(name, loss, judge, questions) for name, loss in losses.items()],
         {name: _compared(losses[POSTERIOR], loss, questions) for name, loss in losses.items() if name != POSTERIOR},
-        {name: coverage(outcomes(judge, prior, given, seed)) for name, given in sure.items()},
+        {name: coverage(outcomes(judge, crowd, given, seed)) for name, given in sure.items()},
         fitted,
         shipped,
         seed,
     )
 
 
+def _liked(timelines: Sequence[Timeline]) -> Iterator[Item]:
+    return (one.items[one.reactions[place].item_id] for one in timelines for place in one.liked)
+
+
 def _losses(
     judge: Sequence[Timeline],
     questions: Sequence[Question],
-    prior: Mapping[str, float],
+    priors: tuple[Mapping[str, float], Mapping[str, float]],
     fitted: Fitted,
     everyone: Floats,
 ) -> dict[str, Floats]:
-    tags = {tag: place for place, tag in enumerate(prior)}
-    catalogue = by_shares(everyone * 0 + list(prior.values()), questions)
+    catalogue, crowd = priors
+    tags, shipped = {tag: place for place, tag in enumerate(catalogue)}, Hyperparameters()
     predicted = {
-        POSTERIOR: by_posterior(judge, questions, prior, Hyperparameters()),
-        FITTED: by_posterior(judge, questions, prior, fitted.given),
+        POSTERIOR: by_posterior(judge, questions, crowd, shipped),
+        ALONE: by_posterior(judge, questions, catalogue, shipped),
+        FITTED: by_posterior(judge, questions, crowd, fitted.given),
         "frequencies": by_frequency(judge, questions, tags),
         "smoothed": by_frequency(judge, questions, tags, fitted.added),
-        "catalogue": catalogue,
+        "catalogue": by_shares(np.array(list(catalogue.values())), questions),
         "everyone": by_shares(everyone, questions),
     }
     return {name: log_loss(shares, questions) for name, shares in predicted.items()}

@@ -11,7 +11,15 @@ import typer
 
 from agent.commands import render
 from agent.commands.options import JsonOption
-from eval.options import DEFAULT_SEED, DataOption, LimitOption, ModelOption, SeedOption, settings_of, watch
+from eval.options import (
+    LimitOption,
+    ModelOption,
+    PlannedDataOption,
+    PlannedSeedOption,
+    PlanOption,
+    single_of,
+    watch,
+)
 
 if TYPE_CHECKING:
     from agent.settings import Settings
@@ -44,13 +52,14 @@ def optimize_with(open_bench: Opener) -> Callable[..., None]:
     def _optimize(
         ctx: typer.Context,
         prompt: PromptArgument,
-        folder: DataOption,
+        folder: PlannedDataOption = None,
+        plan: PlanOption = None,
         budget: BudgetOption = 400,
         limit: LimitOption = None,
         output: OutputOption = None,
         model: ModelOption = None,
         proposer: ProposerOption = None,
-        seed: SeedOption = DEFAULT_SEED,
+        seed: PlannedSeedOption = None,
         as_json: JsonOption = False,
     ) -> None:
         """Look for better words of a ranking prompt, and report them once on cases kept aside.
@@ -66,20 +75,22 @@ def optimize_with(open_bench: Opener) -> Callable[..., None]:
         from eval.optimising.subject import open_subject
         from eval.weights import writable
 
-        settings = settings_of(ctx, model=model)
-        subject = open_subject(prompt, settings.language)
+        of = single_of(ctx, plan, data=folder, model=model, limit=limit, seed=seed)
+        settings = of.settings
+        own = settings.prompts / settings.language / f"{prompt}.j2" if plan and settings.prompts else None
+        subject = open_subject(str(own) if own and own.is_file() else prompt, settings.language)
         if output is not None:
             writable(output)
-        dataset = DataSet.open(folder)
-        cases = list(dataset.cases(limit))
-        split(cases, budget, seed)
+        dataset = DataSet.open(of.data)
+        cases = list(dataset.cases(of.limit))
+        split(cases, budget, of.seed)
         with open_bench(subject, dataset.items, settings, proposer, render.told) as opened:
-            done, writes = _search(opened, dataset, cases, budget, seed), opened.writer
+            done, writes = _search(opened, dataset, cases, budget, of.seed), opened.writer
             about = dict(opened.model)
         _write(done, output)
         if as_json:
             wrote = writes.name if writes else None
-            render.write_json(shaped(done, dataset, {"limit": limit, "model": about, "proposer": wrote}))
+            render.write_json(shaped(done, dataset, {"limit": of.limit, "model": about, "proposer": wrote}))
         else:
             drawing.draw(done, dataset, about)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from agent.sections import Word
+from eval.metrics import lower_is_better
 
 RateName = Literal["failed", "degraded", "missing", "foreign", "repeated", "truncated", "refused", "fallback"]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -14,12 +15,14 @@ Positive = Annotated[float, Field(gt=0)]
 
 _CONDITIONS = (
     {"metric", "at_least"},
+    {"metric", "at_most"},
     {"metric", "versus", "not_worse_than"},
     {"rate", "at_most"},
     {"latency_p95_s"},
     {"cost_per_1000"},
     {"order_stability"},
 )
+WORDS = {False: "at_least", True: "at_most"}  # by whether less of the metric is better
 
 
 class Strict(BaseModel):
@@ -31,8 +34,8 @@ class Strict(BaseModel):
 class Condition(Strict):
     """One condition of the gate, judged on an interval and never on the point.
 
-    It is `metric` with `at_least`, `metric` with `versus` and `not_worse_than`, `rate` with `at_most`, or
-    `latency_p95_s`, `cost_per_1000` or `order_stability` alone.
+    It is `metric` with `at_least` (or, where less is better, with `at_most`), `metric` with `versus` and
+    `not_worse_than`, `rate` with `at_most`, or `latency_p95_s`, `cost_per_1000` or `order_stability` alone.
     """
 
     metric: Word | None = Field(default=None, description="the metric that is judged")
@@ -40,7 +43,9 @@ class Condition(Strict):
     versus: Word | None = Field(default=None, description="the system that it is compared with")
     not_worse_than: Share | None = Field(default=None, description="the most that it may lose, by the whole interval")
     rate: RateName | None = Field(default=None, description="the rate that is judged")
-    at_most: Share | None = Field(default=None, description="what the upper bound of the rate may reach")
+    at_most: Share | None = Field(
+        default=None, description="what the upper bound of the rate may reach, or of a metric of which less is better"
+    )
     latency_p95_s: Positive | None = Field(
         default=None, description="what the 95th percentile of the time an answer takes may reach, in seconds"
     )
@@ -52,11 +57,15 @@ class Condition(Strict):
     )
 
     @model_validator(mode="after")
-    def _one_of_six(self) -> Condition:
+    def _one_of_seven(self) -> Condition:
         given = {name for name in type(self).model_fields if getattr(self, name) is not None}
         if given not in _CONDITIONS:
             raise ValueError(
-                f"holds {', '.join(sorted(given)) or 'nothing'}; a condition is metric and at_least; metric, versus and"
-                " not_worse_than; rate and at_most; latency_p95_s; cost_per_1000; or order_stability"
+                f"holds {', '.join(sorted(given)) or 'nothing'}; a condition is metric and at_least, or at_most;"
+                " metric, versus and not_worse_than; rate and at_most; latency_p95_s; cost_per_1000; or order_stability"
             )
+        if self.metric and (self.at_least, self.at_most) != (None, None):
+            lower = lower_is_better(self.metric)
+            if lower is (self.at_most is None):
+                raise ValueError(f"{'less' if lower else 'more'} {self.metric} is better: it takes {WORDS[lower]}")
         return self

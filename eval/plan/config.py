@@ -27,7 +27,9 @@ EXPLAIN, RANK = "explain", "rank"
 USUAL = (HEADLINE, *(name for name in DEFAULT if name != HEADLINE))
 
 TaskName = Literal["rank", "recommend", "converse", "explain"]
-BaselineName = Literal["random", "popularity", "recall-only", "oracle", "als", "ease"]
+BaselineName = Literal[
+    "random", "popularity", "recall-only", "oracle", "als", "ease", "interest", "sigmoid", "softmax", "interest-blend"
+]
 
 
 def _listed(value: object) -> object:
@@ -75,6 +77,9 @@ class Evaluation(Strict):
     repeat: int = Field(
         default=1, ge=1, le=1_000, description="how often each case is asked; what is drawn, with another seed"
     )
+    learn: Literal["none", "events"] = Field(
+        default="none", description="whether Palate learns from the data set's events, or crosswise from conversations"
+    )
     orders: int = Field(
         default=1, ge=1, le=100, description="in how many orders of its candidates a case of rank is asked"
     )
@@ -102,6 +107,11 @@ class Evaluation(Strict):
         if self.orders > 1 and self.task != RANK:
             raise ValueError(f"orders: only cases of {RANK} give candidates that can be put in other orders")
         return self
+
+    @property
+    def learns(self) -> bool:
+        """Whether Palate learns from what people did in the data set before it answers."""
+        return self.learn != "none"
 
     @property
     def measured(self) -> tuple[str, ...]:
@@ -136,6 +146,9 @@ def checked(values: Mapping[str, object], where: str) -> Evaluation:
     for n, row in enumerate(gate if isinstance(gate, list) else []):
         if isinstance(row, Mapping):
             _refuse_unknown(row, tuple(Condition.model_fields), f"{where}, gate {n + 1}")
+    for key in ("limit", "repeat", "orders", "seed"):
+        if isinstance(values.get(key), bool):
+            raise ConfigError(f"{where}: {key} should be a whole number, not yes or no", "Correct it")
     try:
         return Evaluation.model_validate(values)
     except ValidationError as error:

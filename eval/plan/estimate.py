@@ -1,21 +1,18 @@
 """What a run would take and what it could show, told before it begins. No model is asked.
 
-The smallest difference that n people show with 80 % power at a two-sided alpha of .05, by the normal approximation, is
-(z(.975) + z(.8)) s / sqrt(n), s being the spread of the paired differences: 0.3 where nothing was observed.
+The smallest difference that n people show with 80 % power is that of the intervals a run gives (`eval.intervals`), s
+being the spread of the paired differences: 0.3 where nothing was observed.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from scipy import stats
-
 from eval.cases import Case
+from eval.intervals import planned, spread_behind
 from eval.plan.cells import Cell
 from eval.plan.costs import calls_of
-from eval.statistics import POWER, Z
 
 SPREAD = 0.3  # of paired differences of NDCG@10: two orders of 20 candidates of one person differ by so much
 Timed = Callable[[Cell, Sequence[str]], Sequence[float]]
@@ -134,13 +131,12 @@ def detectable(
     if not users:
         raise ValueError("no cases show no difference")
     n, s = len(set(users)), SPREAD if spread is None else spread
-    smallest = (Z + float(stats.norm.ppf(POWER))) * s / math.sqrt(n)
-    return Detectable(data, len(users), n, s, smallest, source)
+    return Detectable(data, len(users), n, s, planned(s, n), source)
 
 
 def observed_spread(smallest: float, n_users: int) -> float:
-    """The spread of paired differences behind the smallest difference that a run of so many users could show."""
-    return smallest * math.sqrt(n_users) / (Z + float(stats.norm.ppf(POWER)))
+    """The spread of paired differences behind the smallest difference that a run of two users or more could show."""
+    return spread_behind(smallest, n_users)
 
 
 def _paced(plan: CellPlan, seconds_each: float | None) -> CellPlan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
@@ -53,8 +54,8 @@ def money(amount: float | None, currency: str) -> str:
     """`0.0123 USD`, to three significant figures; a dash where the amount is not known."""
     if amount is None:
         return "–"
-    digits = f"{amount:,.2f}" if amount >= 1 or not amount else f"{amount:.3g}"
-    return f"{digits} {currency}"
+    digits = 2 if amount <= 0 or amount >= 1 else 2 - math.floor(math.log10(amount))
+    return f"{amount:,.{digits}f} {currency}".rstrip()
 
 
 def _price_in(text: str) -> tuple[str, dict[str, float]]:

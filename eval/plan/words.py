@@ -69,8 +69,10 @@ def _shown(value: object) -> str:
         return "yes or no"
     if isinstance(value, str):
         return repr(value[:60])
-    if isinstance(value, int | float):
-        return f"{value:.6g}" if abs(value) > 1e15 else str(value)
+    if isinstance(value, int):
+        return str(value) if value.bit_length() < 64 else "so large a number"
+    if isinstance(value, float):
+        return f"{value:g}"
     if isinstance(value, list | tuple):
         return "a list"
     return "keys and values" if isinstance(value, Mapping) else str(value)[:60]

@@ -11,7 +11,7 @@ from typing import Any
 
 from agent.errors import ConfigError
 
-MAX_BYTES = 100_000
+MAX_BYTES, MAX_DEPTH, MAX_PARTS = 100_000, 20, 5_000
 WRITE = "Write one with: palate eval init"
 TAB = "found character '\\t' that cannot start any token"
 PLAIN = {TAB: "a tab stands here; YAML is indented by spaces"}
@@ -53,10 +53,15 @@ def keys_in(text: str, where: str) -> dict[str, object]:
 
 
 def _refuse_unclear(text: str) -> None:
-    """Raises MarkedYAMLError where a key stands twice, or an alias anywhere."""
+    """Raises MarkedYAMLError where a key stands twice, an alias anywhere, or more than an evaluation takes."""
     import yaml
 
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    depth = 0
+    for n, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH or n > MAX_PARTS:
+            problem = "it is nested too deeply" if depth > MAX_DEPTH else f"more than {MAX_PARTS:,} keys and values"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
         if isinstance(event, yaml.AliasEvent):
             raise yaml.MarkedYAMLError(problem="an alias stands here; write it out", problem_mark=event.start_mark)
     waiting = [yaml.compose(text, Loader=yaml.SafeLoader)]

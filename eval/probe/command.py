@@ -12,7 +12,15 @@ import typer
 
 from agent.commands import render
 from agent.commands.options import JsonOption
-from eval.options import DEFAULT_SEED, DataOption, LimitOption, ModelOption, SeedOption, settings_of, watch
+from eval.options import (
+    LimitOption,
+    ModelOption,
+    PlannedDataOption,
+    PlannedSeedOption,
+    PlanOption,
+    single_of,
+    watch,
+)
 
 if TYPE_CHECKING:
     from agent.settings import Settings
@@ -44,15 +52,16 @@ def probes_with(open_asker: Opener) -> typer.Typer:
     def _add(name: str, line: str) -> None:
         def _command(
             ctx: typer.Context,
-            folder: DataOption,
+            folder: PlannedDataOption = None,
+            plan: PlanOption = None,
             limit: LimitOption = None,
             strategy: StrategyOption = None,
             model: ModelOption = None,
-            seed: SeedOption = DEFAULT_SEED,
+            seed: PlannedSeedOption = None,
             as_json: JsonOption = False,
         ) -> None:
-            settings = settings_of(ctx, model=model, strategy=strategy)
-            _run(name, open_asker, settings, Wanted(folder, limit, seed, as_json))
+            of = single_of(ctx, plan, data=folder, model=model, strategy=strategy, limit=limit, seed=seed)
+            _run(name, open_asker, of.settings, Wanted(of.data, of.limit, of.seed, as_json))
 
         app.command(name, help=line)(_command)
 

@@ -17,7 +17,7 @@ class Effect:
 
     `place` is the 1-based place of the watched item, None where it has none. `tau` is Kendall's rank correlation of
     the two orders, 1 for the same order and -1 for the reverse; `top_changed` whether another item comes first; both
-    are None where either answer is undecided.
+    are None where either answer is undecided. The longer order has `n_places`.
     """
 
     ndcg: float
@@ -28,6 +28,7 @@ class Effect:
     top_changed: bool | None = None
     undecided: bool = False
     failed: bool = False
+    n_places: int = 0
 
     @property
     def lift(self) -> float | None:
@@ -49,6 +50,7 @@ def effect_of(relevant: Collection[str], watched: str | None, asked: Answer, bef
         top_changed=asked.order[0] != before.order[0] if both else None,
         undecided=asked.undecided,
         failed=not asked.order,
+        n_places=max(len(asked.order), len(before.order)),
     )
 
 

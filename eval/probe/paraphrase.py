@@ -9,7 +9,7 @@ from eval.probe.asking import Question
 from eval.probe.position import target_of
 from eval.probe.probes import Effects, Figure, Given, Probe, Variant
 from eval.probe.wordings import FRAMES, NOUNS, language_of
-from eval.statistics import mean
+from eval.statistics import UNIT, mean
 
 AS_WRITTEN = "as written"
 
@@ -25,7 +25,7 @@ def paraphrase(given: Given) -> Probe:
         [*(_framed(name, given) for name in frames), *(_called(noun, given) for noun in NOUNS[given.language])],
         target_of,
         ("ndcg@10", "change [95 %]", "tau [95 %]"),
-        (Figure("ndcg_moved", "mean absolute change of NDCG@10 over the changes of a case", moved_by),),
+        (Figure("ndcg_moved", "mean absolute change of NDCG@10 over the changes of a case", moved_by, UNIT),),
         (f"{no_wish:,} of {len(given.cases):,} cases have no wish to reword",) if no_wish else (),
     )
 

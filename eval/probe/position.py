@@ -9,6 +9,7 @@ from eval.cases import Case
 from eval.probe.asking import Question
 from eval.probe.effects import Effect
 from eval.probe.probes import Effects, Figure, Given, Probe, Variant
+from eval.statistics import SIGNED
 
 MOST_SLOTS = 20
 AS_GIVEN = "as given"
@@ -33,7 +34,7 @@ def position(given: Given) -> Probe:
                 " 0 where the slot does not matter, 1 where the order shown is kept",
                 slope_of,
             ),
-            Figure("first_over_last", "NDCG@10 shown first less NDCG@10 shown last", first_over_last),
+            Figure("first_over_last", "NDCG@10 shown first less NDCG@10 shown last", first_over_last, SIGNED),
         ),
         unfit=lambda case: None if target_of(case) else "no relevant item among the candidates",
     )

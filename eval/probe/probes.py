@@ -11,6 +11,7 @@ from eval.cases import Case
 from eval.probe.asking import Answer, Asker, Question
 from eval.probe.effects import Effect, effect_of
 from eval.runs import Progress
+from eval.statistics import Ends
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,15 @@ class Variant:
 
 @dataclass(frozen=True)
 class Figure:
-    """A number that sums up all the changes of one case; None where the case does not tell."""
+    """A number that sums up all the changes of one case; None where the case does not tell.
+
+    `ends` are the lowest and the highest that it can be, where there are such.
+    """
 
     name: str
     about: str
     of: Callable[[Effects], float | None]
+    ends: Ends | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from eval.metrics import HEADLINE
 from eval.probe.effects import Effect
 from eval.probe.probes import Figure, Found, Probe, Variant
 from eval.results import about_dataset, interval_text, method
-from eval.statistics import UNIT, Difference, Estimate, difference, estimate, holm, mean, rate, shown
+from eval.statistics import SIGNED, UNIT, Difference, Ends, Estimate, difference, estimate, holm, mean, rate, shown
 
 TAU = "Kendall's rank correlation (Kendall 1938) of an order and its baseline; 1 is the same order, -1 the reverse"
 LIFT = "places that the watched item rose against the baseline, negative where it fell"
@@ -27,7 +27,7 @@ class Row:
 
     `lift` is the paired difference of the places of the watched item, `ndcg_change` that of NDCG@10, both positive
     where the change helps; `p_holm` is the p of `lift`, adjusted for all changes of the probe. `top_changed` is the
-    share of cases that put another item first, within Wilson's bounds.
+    share of cases that put another item first, within Wilson's bounds for so many people.
     """
 
     variant: Variant
@@ -69,8 +69,8 @@ def top_changed_of(effects: Sequence[tuple[Variant, Effect]]) -> float | None:
 
 
 STABILITY = (
-    Figure("tau", f"mean over the changes of a case: {TAU}", tau_of),
-    Figure("top_changed", "share of the changes of a case that put another item first", top_changed_of),
+    Figure("tau", f"mean over the changes of a case: {TAU}", tau_of, SIGNED),
+    Figure("top_changed", "share of the changes of a case that put another item first", top_changed_of, UNIT),
 )
 
 
@@ -84,7 +84,7 @@ def report(probe: Probe, found: Found) -> Report:
     figures = {}
     for figure in (*probe.figures, *STABILITY):
         values = {case_id: figure.of(effects) for case_id, effects in by_case.items()}
-        figures[figure.name] = _estimate(values, found)
+        figures[figure.name] = _estimate(values, found, figure.ends)
     return Report(probe, found, whole, figures)
 
 
@@ -103,16 +103,17 @@ def _row(variant: Variant, found: Found) -> Row:
         ndcg_change=difference(
             [effect.ndcg for effect in one_each], [effect.ndcg_before for effect in one_each], clusters=clusters
         ),
-        place=_estimate({case_id: effect.place for case_id, effect in effects.items()}, found),
+        place=_estimate({case_id: effect.place for case_id, effect in effects.items()}, found, _places(one_each)),
         lift=_lift(effects, found),
-        tau=_estimate({case_id: effect.tau for case_id, effect in effects.items()}, found),
-        top_changed=_share([effect.top_changed for effect in one_each]),
+        tau=_estimate({case_id: effect.tau for case_id, effect in effects.items()}, found, SIGNED),
+        top_changed=_share({case_id: effect.top_changed for case_id, effect in effects.items()}, found),
     )
 
 
-def _share(flags: Sequence[bool | None]) -> Estimate | None:
-    known = [flag for flag in flags if flag is not None]
-    return rate(sum(known), len(known)) if known else None
+def _share(flags: Mapping[str, bool | None], found: Found) -> Estimate | None:
+    known = {case_id: flag for case_id, flag in flags.items() if flag is not None}
+    people = {found.users[case_id] for case_id in known}
+    return rate(sum(known.values()), len(known), len(people)) if known else None
 
 
 def _lift(effects: Mapping[str, Effect], found: Found) -> Difference | None:
@@ -120,14 +121,21 @@ def _lift(effects: Mapping[str, Effect], found: Found) -> Difference | None:
     if not known:
         return None
     values = [float(lift) for lift in known.values()]
-    return difference(values, [0.0] * len(values), clusters=[found.users[case_id] for case_id in known])
+    clusters = [found.users[case_id] for case_id in known]
+    first, last = _places([effects[case_id] for case_id in known])
+    return difference(values, [0.0] * len(values), span=last - first, clusters=clusters)
 
 
-def _estimate(values: Mapping[str, float | None], found: Found) -> Estimate | None:
+def _places(effects: Sequence[Effect]) -> Ends:
+    """The first place that there is, and the last."""
+    return 1.0, float(max(2, *(effect.n_places for effect in effects)))
+
+
+def _estimate(values: Mapping[str, float | None], found: Found, ends: Ends | None) -> Estimate | None:
     known = {case_id: float(value) for case_id, value in values.items() if value is not None}
     if not known:
         return None
-    return estimate(list(known.values()), clusters=[found.users[case_id] for case_id in known])
+    return estimate(list(known.values()), within=ends, clusters=[found.users[case_id] for case_id in known])
 
 
 def as_json(done: Report, dataset: DataSet, about: Mapping[str, object]) -> dict[str, object]:

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from agent.deadline import Deadline
 from agent.errors import ConfigError
 from agent.parts import Parts
+from agent.person import Person, person_of, person_with, said
+from agent.recall.collaborative import Collaborative
 from agent.recall.fuse import fuse
-from agent.stages import Found, Person, generator_of, person_from, person_with, said, searched, written_for
+from agent.stages import Found, generator_of, searched, written_for
 from agent.types import Degradation
 from eval.cases import Case, DataSet
+from eval.learning import Taught
 from eval.tasks.converse import wish_of
 
 TASKS = ("recommend", "converse")
@@ -42,9 +45,15 @@ class Answered:
         return tuple(candidate.item_id for candidate in fused[:DEPTH])
 
 
-def answered(dataset: DataSet, parts: Parts, task: str, limit: int | None, least_liked: int) -> Iterator[Answered]:
-    """Every source's answer to each case, at most `limit`; cases of people who liked fewer items are passed over."""
+def answered(
+    dataset: DataSet, parts: Parts, task: str, limit: int | None, least_liked: int, taught: Taught | None = None
+) -> Iterator[Answered]:
+    """Every source's answer to each case, at most `limit`; cases of people who liked fewer items are passed over.
+
+    `taught` is what was learned from behaviour without the case's answer.
+    """
     generator, asked = generator_of(parts, True), 0
+    learned = [Collaborative(one) for one in taught.by_fold] if taught else []
     for case in dataset.cases():
         person, wish = who_asks(dataset, parts, task, case)
         if len(person.profile.liked) < least_liked:
@@ -55,7 +64,9 @@ def answered(dataset: DataSet, parts: Parts, task: str, limit: int | None, least
         began = time.perf_counter()
         written = written_for(parts, person, wish, Deadline.never(), generator)
         took_ms = (time.perf_counter() - began) * 1e3
-        yield Answered(case, searched(parts, person, wish, None, DEPTH, written.queries), took_ms, written.degraded)
+        behaviour = learned[taught.fold(case)] if taught else None
+        found = searched(parts, person, wish, None, DEPTH, written.queries, behaviour)
+        yield Answered(case, found, took_ms, written.degraded)
 
 
 def who_asks(dataset: DataSet, parts: Parts, task: str, case: Case) -> tuple[Person, str | None]:
@@ -65,7 +76,7 @@ def who_asks(dataset: DataSet, parts: Parts, task: str, case: Case) -> tuple[Per
         return person_with(named), said(wish_of(case.messages))
     if task != "recommend":
         raise ConfigError(f"recall cannot be measured on the task {task!r}", f"Tasks: {', '.join(TASKS)}")
-    person = person_from(parts.store, case.user_id)
+    person = person_of(parts, case.user_id)
     if not person.events:
         person = person_with([dataset.items[item_id] for item_id in case.history])
     return person, said(case.wish)

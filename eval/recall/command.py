@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,6 +35,19 @@ WeightOption = Annotated[
 EnrichedOption = Annotated[
     bool, typer.Option("--enriched", help="Let the model describe thin items too, and compare with and without.")
 ]
+LearnOption = Annotated[bool, typer.Option("--learn", help="Learn from the data set's behaviour first.")]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked: the task, its cases, the sources to look at, and what is made before."""
+
+    task: str
+    sources: tuple[str, ...]
+    limit: int | None
+    least_liked: int
+    enriched: bool
+    learn: bool
 
 
 def recall(
@@ -46,6 +61,7 @@ def recall(
     generated: GeneratedOption = None,
     generated_weight: WeightOption = None,
     enriched: EnrichedOption = False,
+    learn: LearnOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure what each source of recall finds in the whole catalogue, alone and beside the others.
@@ -57,10 +73,10 @@ def recall(
     from eval.recall import drawing
 
     settings = _settings(settings_of(ctx, model=model), generated, generated_weight)
-    needs = ("messages",) if task == "converse" else ()
-    dataset = DataSet.open(folder, needs)
-    found = _measured(dataset, settings, task, listed(sources or ""), limit, min_liked, enriched)
-    about = _about(dataset, settings, task, folder, enriched)
+    dataset = DataSet.open(folder, ("messages",) if task == "converse" else ())
+    wanted = Wanted(task, listed(sources or ""), limit, min_liked, enriched, learn)
+    found = _measured(dataset, settings, wanted)
+    about = _about(dataset, settings, wanted, folder)
     if as_json:
         render.write_json(drawing.as_json(found, about))
     else:
@@ -68,35 +84,34 @@ def recall(
 
 
 def _settings(settings: Settings, generated: int | None, weight: float | None) -> Settings:
-    from eval.rankers import PATIENCE_S
-
-    given = {"generated": generated, "generated_weight": weight, "generated_timeout_s": PATIENCE_S}
+    given = {"generated": generated, "generated_weight": weight}
     changes = {key: value for key, value in given.items() if value is not None}
     return settings.model_copy(update={"recall": settings.recall.model_copy(update=changes)})
 
 
-def _measured(
-    dataset: DataSet,
-    settings: Settings,
-    task: str,
-    sources: tuple[str, ...],
-    limit: int | None,
-    min_liked: int,
-    enriched: bool,
-) -> Measured:
+def _measured(dataset: DataSet, settings: Settings, wanted: Wanted) -> Measured:
+    from eval.learning import taught
     from eval.recall.measure import ENRICHED, gathered, measured
     from eval.tasks.catalogue import open_folder
 
     with open_folder(dataset, settings, watch, render.told) as parts:
+        learned = taught(dataset, settings.learn) if wanted.learn else None
+        ask = partial(
+            gathered,
+            dataset,
+            parts,
+            wanted.task,
+            limit=wanted.limit,
+            least_liked=wanted.least_liked,
+            taught=learned,
+        )
         with watch("Asking") as show:
-            found, families = gathered(
-                dataset, parts, task, sources=sources, limit=limit, least_liked=min_liked, show=show
-            )
-        if not enriched:
+            found, families = ask(sources=wanted.sources, show=show)
+        if not wanted.enriched:
             return measured(found, families)
         _enrich(parts)
         with watch("Asking again") as show:
-            again, _ = gathered(dataset, parts, task, sources=families, limit=limit, least_liked=min_liked, show=show)
+            again, _ = ask(sources=families, show=show)
         return measured(found, families, {ENRICHED: again})
 
 
@@ -113,13 +128,15 @@ def _enrich(parts: Parts) -> None:
     parts.catalogue_changed()
 
 
-def _about(dataset: DataSet, settings: Settings, task: str, folder: Path, enriched: bool) -> dict[str, object]:
-    asked = bool(settings.recall.generated or enriched)
+def _about(dataset: DataSet, settings: Settings, wanted: Wanted, folder: Path) -> dict[str, object]:
+    asked = bool(settings.recall.generated or wanted.enriched)
     return {
-        "task": task,
+        "task": wanted.task,
         "data": str(folder),
         "data_sha256": dataset.sha256,
         "model": settings.model.reference if asked else None,
         "generated": settings.recall.generated,
         "generated_weight": settings.recall.generated_weight,
+        "enriched": wanted.enriched,
+        "learn": wanted.learn,
     }

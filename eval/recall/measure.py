@@ -9,6 +9,7 @@ from agent.errors import ConfigError
 from agent.parts import Parts
 from eval.cases import DataSet
 from eval.comparisons import Comparison, compare
+from eval.learning import Taught
 from eval.metrics import PerCase, per_case
 from eval.recall.asking import ALL, Answered, answered, orders_of, without
 from eval.statistics import Estimate, estimate, percentile
@@ -80,6 +81,7 @@ def gathered(
     sources: Sequence[str] = (),
     limit: int | None = None,
     least_liked: int = 0,
+    taught: Taught | None = None,
     show: Show = lambda _done, _of: None,
 ) -> tuple[Gathered, tuple[str, ...]]:
     """What the sources find for the cases, and the families that were there (or those of `sources`).
@@ -87,7 +89,7 @@ def gathered(
     Raises ConfigError where a source named is not there, or no case is left.
     """
     cases: list[Answered] = []
-    for one in answered(dataset, parts, task, limit, least_liked):
+    for one in answered(dataset, parts, task, limit, least_liked, taught):
         cases.append(one)
         show(len(cases), limit or dataset.n_cases)
     there = list(dict.fromkeys(name for one in cases for name in one.families))

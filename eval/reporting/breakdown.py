@@ -102,7 +102,8 @@ def _case(reading: Reading, answer: Answer) -> Markup:
 
 
 def _lists(answer: Answer) -> Mapping[str, tuple[str, ...]]:
-    return {"relevant": answer.relevant, "history (newest last)": answer.history[-PLACES:]}
+    disliked = {"disliked": answer.disliked} if answer.disliked else {}
+    return {"relevant": answer.relevant, **disliked, "history (newest last)": answer.history[-PLACES:]}
 
 
 def _orders(reading: Reading, answer: Answer) -> Markup:

@@ -9,8 +9,8 @@ from agent.errors import ConfigError
 Condition = Mapping[str, object]
 
 EXPLAINED = (
-    "a condition is {metric, at_least}, {metric, versus, not_worse_than}, {rate, at_most}, {latency_p95_s},"
-    " {cost_per_1000} or {order_stability}"
+    "a condition is {metric, at_least}, {metric, at_most} where less is better, {metric, versus, not_worse_than},"
+    " {rate, at_most}, {latency_p95_s}, {cost_per_1000} or {order_stability}"
 )
 
 
@@ -21,6 +21,8 @@ def told(condition: Condition) -> str:
             return f"{metric} not worse than {versus} by more than {number(margin):g}"
         case {"metric": metric, "at_least": least}:
             return f"{metric} at least {number(least):g}"
+        case {"metric": metric, "at_most": most}:
+            return f"{metric} at most {number(most):g}"
         case {"rate": name, "at_most": most}:
             return f"{name} at most {number(most):g}"
         case {"latency_p95_s": most}:

@@ -8,33 +8,43 @@ from dataclasses import asdict, dataclass, replace
 
 from agent.commands.render import count
 from agent.errors import ConfigError
-from eval.metrics import PerCase
+from eval.cases import CARRY
+from eval.comparisons import corrected, gains
+from eval.metrics import PerCase, change_in, gained, lower_is_better, valued
+from eval.plan.prices import money
 from eval.reporting.reading import Reading
 from eval.results import interval_text
-from eval.statistics import Difference, difference, holm, shown, smallest_detectable
+from eval.statistics import Difference, difference, shown, smallest_detectable
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One case: what the base scored on the headline metric, and what the new cell does."""
+    """One case: what the base scored on the headline metric, and what the new cell does.
+
+    `by` is how much better the new cell does; negative where it does worse.
+    """
 
     case_id: str
     base: float
     new: float
+    by: float
 
-    @property
-    def by(self) -> float:
-        """How much better the new cell does; negative where it does worse."""
-        return self.new - self.base
+    @classmethod
+    def of(cls, metric: str, case_id: str, base: float, new: float) -> Change:
+        """That by the metric."""
+        better, worse = gained(metric, new, base)
+        return cls(case_id, base, new, better - worse)
 
 
 @dataclass(frozen=True)
 class CellDiff:
     """A cell of the new run against one of the base, over their `n` shared cases.
 
-    `p_holm` is corrected for all metrics and cells of the diff. `only_base` and `only_new` count the cases that one of
-    them lacks, `changed` those whose relevant items, history or candidates are others now; none of these is compared.
-    `wins` and `losses` run from the largest change down, ties by case id.
+    Differences are gains: positive where the new cell is better, also by a metric of which less is better. `p_holm` is
+    corrected for all cells of the diff (see `corrected`). `only_base` and `only_new` count the cases that one of them
+    lacks, `changed` those whose relevant items, history or candidates are others now; none of these is compared.
+    `wins` and `losses` run from the largest change down, ties by case id. `cost_per_1000` is what 1,000 answers of base
+    and new cost, each by the prices of its own run; None where that is not known.
     """
 
     base: str
@@ -49,6 +59,7 @@ class CellDiff:
     wins: tuple[Change, ...]
     losses: tuple[Change, ...]
     prompts: Mapping[str, str]
+    cost_per_1000: tuple[float | None, float | None] = (None, None)
 
     def as_row(self) -> dict[str, object]:
         """The documented JSON shape of one pair of cells."""
@@ -65,12 +76,17 @@ class CellDiff:
             "wins": [asdict(change) for change in self.wins],
             "losses": [asdict(change) for change in self.losses],
             "prompts": dict(self.prompts),
+            "cost_per_1000": dict(zip(("base", "new"), self.cost_per_1000, strict=True)),
         }
 
 
 @dataclass(frozen=True)
 class Diff:
-    """All pairs of cells that were compared, as one family of `family` tests; `headline` is what verdicts are about."""
+    """All pairs of cells that were compared, as one family of so many; `headline` is what verdicts are about.
+
+    `is_one`: both are the same run, so that cells are called by their own names alone. `currencies` are empty where a
+    run names no price.
+    """
 
     base: str
     new: str
@@ -78,6 +94,8 @@ class Diff:
     family: int
     cells: tuple[CellDiff, ...]
     notes: tuple[str, ...] = ()
+    is_one: bool = False
+    currencies: tuple[str, str] = ("", "")
 
     def as_json(self) -> dict[str, object]:
         """The documented JSON shape of `palate eval diff --json`."""
@@ -94,13 +112,26 @@ class Diff:
     def sentence(self, cell: CellDiff) -> str:
         """The verdict on one pair of cells in plain words."""
         found, p = cell.metrics[self.headline], cell.p_holm[self.headline]
-        one, other = f"{self.new}: {cell.new}", f"{self.base}: {cell.base}"
+        one, other = self.names(cell)
         word = "is not shown to differ from"
         if shown(found, p):
             word = "beats" if found.value > 0 else "loses to"
-        figures = f"{self.headline} {found.value:+.3f}{interval_text(found)}, p = {p:.3g} (Holm, of {self.family})"
+        figures = (
+            f"{change_in(self.headline)} {found.value:+.3f}{interval_text(found)}, p = {p:.3g} (Holm, of {self.family})"
+        )
         counts = f"better on {count(found.wins, 'case')}, worse on {found.losses:,}"
         return f"{one} {word} {other}: {figures}, n = {found.n:,}; {counts}"
+
+    def names(self, cell: CellDiff) -> tuple[str, str]:
+        """What the new cell and that of the base are called: with their runs, where these are two."""
+        return (cell.new, cell.base) if self.is_one else (f"{self.new}: {cell.new}", f"{self.base}: {cell.base}")
+
+    def cost(self, cell: CellDiff) -> str | None:
+        """What 1,000 answers cost, the new ones and those of the base; None where neither run names a price."""
+        if not any(self.currencies):
+            return None
+        base, new = (money(one, unit).strip() for one, unit in zip(cell.cost_per_1000, self.currencies, strict=True))
+        return f"{new} for 1,000 answers, {base} before"
 
     @property
     def worse(self) -> bool:
@@ -121,10 +152,20 @@ def diff(base: Reading, new: Reading, pairs: Sequence[tuple[str, str]] | None = 
     if not metrics:
         raise ConfigError(f"{base.name} and {new.name} share no metric", "Name metrics that both have with --metrics")
     found = [_cell_diff(base, new, pair, metrics) for pair in pairs]
-    adjusted = iter(holm([cell.metrics[name].p for cell in found for name in metrics]))
-    corrected = tuple(replace(cell, p_holm={name: next(adjusted) for name in metrics}) for cell in found)
+    adjusted = corrected([cell.metrics for cell in found])
+    cells = tuple(replace(cell, p_holm=p) for cell, p in zip(found, adjusted, strict=True))
     headline = base.headline if base.headline in metrics else metrics[0]
-    return Diff(base.name, new.name, headline, len(found) * len(metrics), corrected, tuple(_notes(base, new)))
+    currencies = tuple(one.summary.plan.currency if one.summary.plan.prices else "" for one in (base, new))
+    return Diff(
+        base.name,
+        new.name,
+        headline,
+        len(found),
+        cells,
+        tuple(_notes(base, new)),
+        base.folder.path.resolve() == new.folder.path.resolve(),
+        (currencies[0], currencies[1]),
+    )
 
 
 def pairs_of(base: Reading, new: Reading) -> list[tuple[str, str]]:
@@ -147,26 +188,38 @@ def _cell_diff(base: Reading, new: Reading, pair: tuple[str, str], metrics: Sequ
     ours, theirs = one[metrics[0]], other[metrics[0]]
     both = [case for case in ours if case in theirs]
     shared = [case for case in both if _asks_the_same(base, new, pair, case)]
+    if any(map(lower_is_better, metrics)):
+        shared = [case for case in shared if set(base.run.disliked[case]) == set(new.run.disliked[case])]
     if not shared:
         others = f": {count(len(both), 'case')} ask for something else now" if both else ""
         raise ConfigError(f"{base.name} and {new.name} share no case{others}", "Compare runs of the same data set")
     clusters = [new.run.users.get(case, case) for case in shared]
-    values = {name: ([other[name][c] for c in shared], [one[name][c] for c in shared]) for name in metrics}
+    values = {name: tuple({c: side[name][c] for c in shared} for side in (other, one)) for name in metrics}
+    pairs = {name: gains(name, found[0], found[1], clusters) for name, found in values.items()}
     headline = base.headline if base.headline in metrics else metrics[0]
-    changes = [Change(case, one[headline][case], other[headline][case]) for case in shared]
+    if empty := [name for name, (known, _, _) in pairs.items() if not len(known)]:
+        raise ConfigError(f"the cases that {base.name} and {new.name} share have no {empty[0]}", CARRY)
+    changes = [Change.of(headline, case, one[headline][case], v) for case, v in valued(values[headline][0]).items()]
     return CellDiff(
         *pair,
         n=len(shared),
         only_base=len(ours) - len(both),
         only_new=len(theirs) - len(both),
         changed=len(both) - len(shared),
-        metrics={name: difference(*v, clusters=clusters) for name, v in values.items()},
+        metrics={name: difference(*sides, clusters=whose) for name, (*sides, whose) in pairs.items()},
         p_holm={},
-        detectable={name: smallest_detectable(*v, clusters=clusters) for name, v in values.items()},
+        detectable={name: smallest_detectable(*sides, clusters=whose) for name, (*sides, whose) in pairs.items()},
         wins=_sorted([change for change in changes if change.by > 0]),
         losses=_sorted([change for change in changes if change.by < 0]),
         prompts=prompt_diffs(base, new, pair),
+        cost_per_1000=(_cost(base, pair[0]), _cost(new, pair[1])),
     )
+
+
+def _cost(reading: Reading, cell: str) -> float | None:
+    """What 1,000 answers of a cell cost; None where the run names no price, or it is not known."""
+    cost = reading.summary.costs.get(cell) if reading.summary.plan.prices else None
+    return cost.per_1000.value if cost else None
 
 
 def _asks_the_same(base: Reading, new: Reading, pair: tuple[str, str], case: str) -> bool:

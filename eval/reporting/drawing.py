@@ -10,10 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from agent.commands.render import count, duration, facts, out, plain
+from eval.agreement import kendall_tau
+from eval.metrics import change_in
+from eval.plan.prices import money
 from eval.reporting.diffing import CellDiff, Change, Diff
 from eval.reporting.gating import Gate
 from eval.reporting.showing import Checked, Shown
 from eval.results import interval_text
+from eval.running.answers import Permuted
+from eval.systems import MODEL
 
 NAMED = 10  # wins and losses that are listed
 STYLES = {"+": "green", "-": "red", "@": "cyan"}
@@ -24,9 +29,10 @@ def draw_diff(diff: Diff, named: int = NAMED) -> None:
     """Draw a diff: for each pair of cells the metrics, the largest wins and losses, the prompts; the verdicts last."""
     console = out()
     for cell in diff.cells:
-        console.print(Text(plain(f"{diff.new}: {cell.new} against {diff.base}: {cell.base}"), style="bold"))
+        console.print(Text(plain(" against ".join(diff.names(cell))), style="bold"))
         console.print(_metrics(cell))
-        console.print(facts(list(_shared(cell))))
+        cost = diff.cost(cell)
+        console.print(facts([*_shared(cell), *([("cost", cost)] if cost else [])]))
         for word, changes in (("better", cell.wins), ("worse", cell.losses)):
             _draw_changes(console, word, changes, named)
         for lines in cell.prompts.values():
@@ -85,7 +91,7 @@ def _metrics(cell: CellDiff) -> Table:
     for name, found in cell.metrics.items():
         seen = cell.detectable[name]
         table.add_row(
-            name,
+            change_in(name),
             f"{found.value:+.3f}{interval_text(found)}",
             f"{cell.p_holm[name]:.3g}",
             f"{found.wins:,}",
@@ -143,6 +149,18 @@ def _asked(one: Shown) -> Iterator[tuple[str, object]]:
     calls = ", ".join(f"{name} {n}" for name, n in answer.calls.items() if n)
     yield "model calls", calls or "none"
     yield "time", duration(answer.ms) if answer.ms else "kept answers"
+    if answer.tokens:
+        yield "tokens", ", ".join(f"{name} {n:,}" for name, n in answer.tokens.items())
+    if one.currency:
+        yield "cost", money(one.cost, one.currency)
+    for again in answer.permuted[1:]:
+        yield "other order", again.failed or _moved(answer.permuted[0], again)
+
+
+def _moved(first: Permuted, again: Permuted) -> str:
+    """How far the answer to a case moved in another order of its candidates."""
+    tau = kendall_tau(first.orders.get(MODEL, ()), again.orders.get(MODEL, ()))
+    return "no order" if tau is None else f"Kendall's tau to the first {tau:+.3f}"
 
 
 def _places(one: Shown) -> Table:

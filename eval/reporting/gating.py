@@ -1,6 +1,7 @@
 """Whether a run passes its gate: every condition judged on an interval, never on the point. Pure but for reading.
 
     {metric, at_least}                  the lower bound of the metric's interval is no less
+    {metric, at_most}                   the upper bound of a metric of which less is better is no more
     {metric, versus, not_worse_than}    the interval of the paired difference lies above minus the margin
     {rate, at_most}                     the upper Wilson bound of the share of people is no more
     {latency_p95_s}                     the upper bound of the 95th percentile is no more (order statistics)
@@ -21,6 +22,7 @@ from typing import Literal
 from agent.commands.render import count
 from agent.errors import ConfigError
 from eval.comparisons import Comparison, floor
+from eval.metrics import valued
 from eval.reporting.bounds import is_flat
 from eval.reporting.conditions import EXPLAINED, Condition, number, told
 from eval.reporting.measured import Measured, cost_of, seconds_of, stability_of
@@ -167,7 +169,7 @@ def _judged(condition: Condition, reading: Reading, cell: str) -> Judgement | No
         return Judgement(cell, words, "too few", f"{cell} has no answers", None, None, None, 0)
     if "not_worse_than" in condition:
         return _against(words, condition, reading, cell)
-    if "at_least" in condition:
+    if {"at_least", "at_most"} & condition.keys() and "metric" in condition:
         return _level(words, condition, reading, cell)
     if "rate" in condition:
         return _rate(words, condition, reading, cell)
@@ -181,7 +183,7 @@ def _against(words: str, condition: Condition, reading: Reading, cell: str) -> J
         _must_be_known(versus, reading)
         return None
     comparison = reading.against([cell], baseline, metric)[0]
-    people = reading.n_people(cell)
+    people = reading.n_people(cell, metric)
     found = replace(comparison.metrics[metric], low=floor(comparison, metric))
     sentence = not_worse_sentence(comparison, margin, metric)
     outcome: Outcome = "passed" if found.low is not None and found.low > -margin else "failed"
@@ -196,10 +198,10 @@ def _too_few(comparison: Comparison, metric: str, margin: float, people: int) ->
     found, others = comparison.metrics[metric], rate(0, people).high or 0.0
     if found.value >= -margin >= found.value - others * (1 + found.value):
         return f"{people:,} people would not show it though they were all alike"
-    detectable = comparison.detectable[metric]
-    if found.high is None or found.high < -margin or detectable is None or not detectable > margin > 0:
+    least = comparison.margin[metric]
+    if found.high is None or found.high < -margin or least is None or not least > margin > 0:
         return None
-    return f"{count(found.n, 'case')} show no difference below {detectable:.3f}"
+    return f"{count(found.n, 'case')} do not show an equal system to lose less than {least:.3f}"
 
 
 def _half(reading: Reading, baseline: str) -> str | None:
@@ -213,19 +215,30 @@ def _few_people(people: int) -> str | None:
 
 
 def _level(words: str, condition: Condition, reading: Reading, cell: str) -> Judgement:
-    metric, least = str(condition["metric"]), number(condition["at_least"])
+    metric, is_least = str(condition["metric"]), "at_least" in condition
+    limit = number(condition["at_least" if is_least else "at_most"])
     found = next(r for r in reading.results.results if r.system.name == cell).metrics[metric]
-    people = reading.n_people(cell)
     figures = f"{metric} {found.value:.3f}{interval_text(found)}, n = {found.n}"
-    if few := _few_people(people):
+    if few := _few_people(reading.n_people(cell, metric)):
         return _judgement(cell, words, "too few", f"{cell}: {few}: {figures}", found)
-    if found.low is not None and found.low >= least:
-        return _judgement(cell, words, "passed", f"{cell} reaches {least:g}: {figures}", found)
-    if is_flat(reading.results.per_case[cell][metric].values()) and found.value >= least:
-        few = f"{cell}: so few who are all alike do not show {least:g}: {figures}"
+    sign = 1 if is_least else -1  # from here on the higher, the better
+    worst, best = (found.low, found.high) if is_least else (found.high, found.low)
+    if worst is not None and sign * worst >= sign * limit:
+        return _judgement(cell, words, "passed", f"{cell} {_REACHES[is_least]} {limit:g}: {figures}", found)
+    if is_flat(valued(reading.results.per_case[cell][metric]).values()) and sign * found.value >= sign * limit:
+        few = f"{cell}: so few who are all alike do not show {limit:g}: {figures}"
         return _judgement(cell, words, "too few", few, found)
-    word = "is below" if found.high is not None and found.high < least else "is not shown to reach"
-    return _judgement(cell, words, "failed", f"{cell} {word} {least:g}: {figures}", found)
+    shown = best is not None and sign * best < sign * limit
+    return _judgement(cell, words, "failed", f"{cell} {_MISSES[is_least, shown]} {limit:g}: {figures}", found)
+
+
+_REACHES = {True: "reaches", False: "stays within"}
+_MISSES = {
+    (True, True): "is below",
+    (True, False): "is not shown to reach",
+    (False, True): "is above",
+    (False, False): "is not shown to stay within",
+}
 
 
 def _rate(words: str, condition: Condition, reading: Reading, cell: str) -> Judgement:
@@ -256,6 +269,8 @@ def _bounded(words: str, condition: Condition, reading: Reading, cell: str) -> J
         outcome: Outcome = "passed" if (bound <= limit if is_most else bound >= limit) else "failed"
     else:
         outcome = "failed" if other is not None and other > limit else "too few"
+    if outcome == "failed" and not is_most and found.high is not None and found.value == found.high >= limit:
+        outcome, figures = "too few", f"{figures}; so few who are all alike do not show {limit:g}"
     return _judgement(cell, words, outcome, f"{cell}: {figures}", found)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from eval.metrics import PerCase
+from eval.metrics import PerCase, gained, valued
 
 if TYPE_CHECKING:
     from eval.reporting.reading import Reading
@@ -17,24 +17,26 @@ MOST = 50  # cases that a report lets one look into
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One case of one cell: the headline metric, and that of the baseline."""
+    """One case of one cell: the headline metric, that of the baseline, and how much better it is (below 0: worse)."""
 
     cell: str
     case_id: str
     value: float
     baseline: float
-
-    @property
-    def change(self) -> float:
-        """How much better than the baseline; negative where it is worse."""
-        return self.value - self.baseline
+    change: float
 
 
 def worst(values: PerCase, baseline: PerCase, metric: str, cell: str, most: int = MOST) -> list[Loss]:
     """The cases that lose against the baseline, the largest loss first; ties by what is scored, then by case id."""
-    found = [Loss(cell, case, value, baseline[metric][case]) for case, value in values[metric].items()]
+    pairs = [(case, value, baseline[metric][case]) for case, value in valued(values[metric]).items()]
+    found = [Loss(cell, case, own, other, _by(metric, own, other)) for case, own, other in pairs]
     lost = [loss for loss in found if loss.change < 0]
     return sorted(lost, key=lambda loss: (loss.change, loss.value, loss.case_id))[:most]
+
+
+def _by(metric: str, value: float, baseline: float) -> float:
+    one, other = gained(metric, value, baseline)
+    return one - other
 
 
 def worst_of(reading: Reading, most: int = MOST) -> list[Loss]:

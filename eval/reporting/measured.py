@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from agent.commands.render import count
-from eval.plan.prices import money
 from eval.reporting.reading import Reading
 from eval.results import interval_text
 from eval.running.tally import latency
@@ -28,9 +27,8 @@ def cost_of(reading: Reading, cell: str) -> Measured:
     cost = reading.summary.costs.get(cell)
     if cost is None:
         return None, "its model has no price, or does not tell its tokens"
-    found = cost.per_1000
-    figures = f"{money(found.value, reading.summary.plan.currency)}{interval_text(found)} for 1,000 answers"
-    return found, f"{figures}, {count(found.n, 'answer')}"
+    figures = cost.each(reading.summary.plan.currency)
+    return cost.per_1000, f"{figures}, of {count(cost.per_1000.n, 'answer')}"
 
 
 def stability_of(reading: Reading, cell: str) -> Measured:

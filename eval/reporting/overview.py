@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from agent.commands.render import count
 from eval.beyond import FORMULAS, LOWER_IS_BETTER, K
 from eval.comparisons import Comparison
+from eval.metrics import change_in, lower_is_better
 from eval.reporting.charts import Bar, forest
 from eval.reporting.markup import Markup, element, joined
 from eval.reporting.parts import figure, named, soft, table, tone_of
@@ -33,7 +34,9 @@ def gate_section(report: Report) -> Markup:
     rows = (element("li", f"{mark[j.outcome]} {j.condition}: {j.sentence}") for j in gate.judgements)
     head = {"passed": "Gate passed", "failed": "Gate failed", "too few": "Gate undecided: the cases are too few"}
     word = gate.outcome.replace(" ", "-")
-    return element("div", element("h3", head[gate.outcome]), element("ul", rows), class_=f"verdict {word}")
+    return element(
+        "div", element("h3", head[gate.outcome]), element("ul", rows, class_="gate"), class_=f"verdict {word}"
+    )
 
 
 def systems_section(report: Report) -> Markup:
@@ -46,12 +49,12 @@ def systems_section(report: Report) -> Markup:
     ]
     own = [result.system.name in cells for result in results.results]
     about = named((r.system.name, r.system.about) for r in results.results)
-    heads = [f"{name} [95 %]" for name in names]
+    heads = [f"{name}{' (lower is better)' if lower_is_better(name) else ''} [95 %]" for name in names]
     return joined(
         [
             element("h3", "Every system"),
             table(["system", *heads, "answered"], rows, own),
-            soft("A case without an answer scores 0 and stays in the mean."),
+            soft("A case without an answer scores 0, or the worst where less is better, and stays in the mean."),
             element("details", element("summary", "What the systems are"), about),
             _beyond(report, own),
         ]
@@ -64,7 +67,7 @@ def _beyond(report: Report, own: list[bool]) -> Markup:
     if not names:
         return Markup()
     if same := report.reading.summary.same_items:
-        return soft(f"Not shown, {same}.")
+        return soft(f"Not shown: {same}.")
     rows = [(r.system.name, *(figure(r.beyond.get(name)) for name in names)) for r in found]
     formulas = named(
         (name, f"{FORMULAS[name].format(k=K)}{'; lower is better' if name in LOWER_IS_BETTER else ''}")
@@ -90,11 +93,16 @@ def _forest(headline: str, baseline: str, pairs: Sequence[Comparison]) -> Markup
     family = max(pair.family for pair in pairs)
     judged = f"p corrected for the {count(family, 'comparison')} of the run (Holm), and none where the run makes none"
     about = (
-        f"Paired over {count(n, 'case')}; 95 % intervals; {judged if family else 'the run compares none of them'}."
+        f"Paired over {count(n, 'case')}{_lower(headline)}; 95 % intervals;"
+        f" {judged if family else 'the run compares none of them'}."
         f" Green is shown to be better, red worse; the dashed line is {baseline}."
     )
     bars = forest([_bar(pair, headline) for pair in pairs])
-    return joined([element("h3", f"Difference to {baseline}: {headline}"), bars, soft(about)])
+    return joined([element("h3", f"Difference to {baseline}: {change_in(headline)}"), bars, soft(about)])
+
+
+def _lower(headline: str) -> str:
+    return "; less is better, and to the right is how much less" if lower_is_better(headline) else ""
 
 
 def _bar(pair: Comparison, headline: str) -> Bar:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent.commands.render import count
+from eval.metrics import change_in
 from eval.reporting import breakdown, overview, provenance, slots, trading
 from eval.reporting.diffing import Diff
 from eval.reporting.markup import Child, Markup, element, joined
@@ -66,11 +67,13 @@ def _diff(found: Diff) -> Markup:
     for cell in found.cells:
         tone = tone_of(cell.metrics[found.headline], cell.p_holm[found.headline])
         rows = [
-            (name, figure(change), f"{cell.p_holm[name]:.2g}", f"{change.wins:,}", f"{change.losses:,}")
+            (change_in(name), figure(change), f"{cell.p_holm[name]:.2g}", f"{change.wins:,}", f"{change.losses:,}")
             for name, change in cell.metrics.items()
         ]
+        cost = found.cost(cell)
         parts += [
             element("div", element("p", f"{found.sentence(cell)}."), class_=f"verdict {tone}"),
+            soft(f"Cost: {cost}.") if cost else None,
             table(["metric", "difference [95 %]", "p (Holm)", "wins", "losses"], rows),
             [box(name, provenance.drawn_diff(lines)) for name, lines in cell.prompts.items()],
         ]

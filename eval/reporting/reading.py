@@ -13,6 +13,7 @@ from agent.types import Item
 from eval.beyond import Shelf
 from eval.cases import Case, Stock
 from eval.comparisons import Comparison, compare
+from eval.metrics import valued
 from eval.plan.cells import Cell, data_names
 from eval.plan.config import EXPLAIN
 from eval.results import Results
@@ -135,9 +136,9 @@ class Reading:
         """Every system over the same cases, in the order of the results, the cell too."""
         return [r.system.name for r in self.results.results if self._alike(r.system.name, cell)]
 
-    def n_people(self, cell: str) -> int:
-        """How many people the cases of a system are of."""
-        return len({self.run.users.get(case, case) for case in self.results.per_case[cell][self.headline]})
+    def n_people(self, cell: str, metric: str | None = None) -> int:
+        """How many people the cases of a system are of that have a value of the metric (the headline)."""
+        return len({self.run.users.get(case, case) for case in self._valued(cell, metric or self.headline)})
 
     def unanswered(self, system: str) -> int:
         """How many cases the system gave nothing for."""
@@ -167,6 +168,9 @@ class Reading:
     def _data(self) -> Mapping[str, str]:
         """The name of each cell's data set."""
         return data_names(self.folder.cells())
+
+    def _valued(self, cell: str, metric: str) -> Mapping[str, float]:
+        return valued(self.results.per_case[cell][metric])
 
     def _alike(self, one: str, other: str) -> bool:
         known = self.results.per_case

@@ -82,7 +82,7 @@ def as_json(report: Report) -> dict[str, object]:
         "reasons": {name: reasons_row(tally) for name, tally in reading.tallies.items()},
         "latency_ms": {name: latency_row(tally) for name, tally in reading.tallies.items()},
         "slices": {cell: [asdict(one) for one in found] for cell, found in report.slices.items()},
-        "losses": [{**asdict(loss), "change": loss.change} for loss in report.losses],
+        "losses": [asdict(loss) for loss in report.losses],
     }
 
 

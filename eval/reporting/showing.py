@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 
 from agent.errors import NotFound
 from agent.explain.grounding import Claim
 from agent.types import Item
 from eval.cases import Case
+from eval.plan.config import Evaluation
+from eval.plan.prices import Price, price_for
 from eval.reporting.reading import Catalogue, title_of
 from eval.running.answers import Answer
 from eval.running.folder import RunFolder
+from eval.running.scoring import plan_of
+from eval.running.spending import cost_of
 from eval.systems import LIKELIHOOD_ONLY, MODEL, RECALL_ONLY, WITHOUT_MODEL
 from eval.tasks.rationales import Judge, Reasons
 
@@ -49,7 +53,8 @@ class Shown:
     """One answer, with its items' titles: where the relevant ones came, and what its reasons claim.
 
     `wish` is that of the case, None where it has none or its data set is no longer there. `read` are the titles that
-    the model put first by itself, at most five, best first: what its replies were read as.
+    the model put first by itself, at most five, best first: what its replies were read as. `cost` is that of the answer
+    in the `currency` of the plan, which is empty where it names no price.
     """
 
     answer: Answer
@@ -58,6 +63,8 @@ class Shown:
     relevant: tuple[Placed, ...]
     rationales: tuple[Checked, ...]
     read: tuple[str, ...]
+    cost: float | None = None
+    currency: str = ""
 
     def as_row(self) -> dict[str, object]:
         """The documented JSON shape of one answer of `palate eval show --json`."""
@@ -69,6 +76,8 @@ class Shown:
             "history": [{"item_id": i, "title": t} for i, t in zip(self.answer.history, self.history, strict=True)],
             "relevant": [asdict(placed) for placed in self.relevant],
             **{key: row[key] for key in ("ms", "tokens", "calls", "failed", "degraded", "validity")},
+            "cost": self.cost,
+            "permuted": row.get("permuted", []),
             "rationales": [asdict(checked) for checked in self.rationales],
             "trace": list(self.answer.trace),
         }
@@ -93,7 +102,14 @@ def show(folder: RunFolder, case_id: str, cell: str | None = None) -> tuple[Show
         raise NotFound(f"the run has no answer to case {case_id!r}", f"It has, among others: {', '.join(close)}")
     ordered = sorted(found, key=lambda answer: (cells.index(answer.cell), answer.repeat))
     cases = {name: catalogue.case(data[name], case_id) for name in dict.fromkeys(answer.cell for answer in ordered)}
-    return tuple(_shown(answer, catalogue.items(data[answer.cell]), cases[answer.cell]) for answer in ordered)
+    plan, models = plan_of(folder), {one.name: one.model for one in folder.cells()}
+    shown = (_shown(answer, catalogue.items(data[answer.cell]), cases[answer.cell]) for answer in ordered)
+    return tuple(_with_cost(one, price_for(models[one.answer.cell], plan.prices), plan) for one in shown)
+
+
+def _with_cost(shown: Shown, price: Price | None, plan: Evaluation) -> Shown:
+    cost = cost_of(shown.answer.tokens, shown.answer.calls, price)
+    return replace(shown, cost=cost, currency=plan.currency if plan.prices else "")
 
 
 def _shown(answer: Answer, items: Mapping[str, Item], case: Case | None) -> Shown:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from eval.metrics import gained, valued
 from eval.reporting.reading import Reading
 from eval.statistics import UNIT, Clusters, Difference, Estimate, difference, estimate, holm, mean
 
@@ -21,7 +22,7 @@ DECILES = 10
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One part of the cases: the headline metric there, and its paired difference to the baseline with Holm's p."""
+    """One part of the cases: the headline metric there, and its paired gain over the baseline with Holm's p."""
 
     kind: str
     name: str
@@ -36,7 +37,7 @@ def slices(reading: Reading, cell: str, baseline: str) -> tuple[Slice, ...]:
     Popularity is left out where it is not known of any relevant item.
     """
     run, metric = reading.run, reading.headline
-    values, against = (reading.results.per_case[name][metric] for name in (cell, baseline))
+    values, against = (valued(reading.results.per_case[name][metric]) for name in (cell, baseline))
     shelf = reading.shelf(cell)
     lengths = {case: len(run.histories[case]) for case in values}
     groups = {
@@ -45,7 +46,7 @@ def slices(reading: Reading, cell: str, baseline: str) -> tuple[Slice, ...]:
         PEOPLE: _grouped(lengths, lambda n: f"cold (history of at most {COLD})" if n <= COLD else "others"),
     }
     found = [
-        _slice(kind, name, [(values[case], against[case]) for case in cases], [run.users[case] for case in cases])
+        _slice(kind, name, metric, [(values[c], against[c]) for c in cases], [run.users[c] for c in cases])
         for kind, by_name in groups.items()
         for name, cases in by_name.items()
     ]
@@ -53,9 +54,9 @@ def slices(reading: Reading, cell: str, baseline: str) -> tuple[Slice, ...]:
     return tuple(replace(one, p_holm=p) for one, p in zip(found, adjusted, strict=True))
 
 
-def _slice(kind: str, name: str, pairs: Sequence[tuple[float, float]], clusters: Clusters) -> Slice:
+def _slice(kind: str, name: str, metric: str, pairs: Sequence[tuple[float, float]], clusters: Clusters) -> Slice:
     own, other = [one for one, _ in pairs], [other for _, other in pairs]
-    change = difference(own, other, clusters=clusters)
+    change = difference(*gained(metric, own, other), clusters=clusters)
     return Slice(kind, name, estimate(own, within=UNIT, clusters=clusters), change, change.p)
 
 

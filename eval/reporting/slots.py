@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from agent.commands.render import count
 from eval.reporting.charts import heat
 from eval.reporting.markup import Markup, element, joined
-from eval.reporting.parts import box, figure, named, percentage, soft, table
+from eval.reporting.parts import ABSENT, box, figure, named, percentage, soft, table
 from eval.reporting.report import Report
 from eval.running.stability import BIAS, BY_SLOT, SAME_TOP, SLOTS, TAU, Stable
 
@@ -18,18 +18,19 @@ def stability_section(report: Report) -> Markup:
     found = report.reading.summary.stable
     if not found:
         return Markup()
-    heads = ["cell", "orders", "tau [95 %]", "same item first", "model alone: tau", "same item first", "slot bias"]
+    heads = ["order of", "Kendall's tau [95 %]", "same item first", "slot bias"]
+    n = max(stable.orders for stable in found.values())
     formulas = named([("tau", TAU), ("same item first", SAME_TOP), ("slot bias", BIAS), ("mean place", BY_SLOT)])
     boxes = (box(name, *_slots(stable), is_open=True) for name, stable in found.items() if stable.slots)
     return joined(
         [
             element("h3", "The same candidates in other orders"),
-            table(heads, [_row(name, stable) for name, stable in found.items()]),
+            table(heads, (row for name, stable in found.items() for row in _rows(name, stable))),
             *boxes,
             soft(
-                "Each row of a map is a slot in which candidates were shown, each column the place that the model gave"
-                " them by its own scores, in per cent of the row; orders were drawn by lot, so that every row would be"
-                " alike if the slot did nothing."
+                f"Each case was asked in {n} orders. Each row of a map is a slot in which candidates were shown, each"
+                " column the place that the model gave them by its own scores, in per cent of the row; orders were"
+                " drawn by lot, so that every row would be alike if the slot did nothing."
             ),
             element("details", element("summary", "What these figures are"), formulas),
         ]
@@ -63,9 +64,10 @@ def slots_section(report: Report) -> Markup:
     )
 
 
-def _row(name: str, stable: Stable) -> tuple[str, ...]:
+def _rows(name: str, stable: Stable) -> Iterator[tuple[str, ...]]:
+    yield name, figure(stable.tau), percentage(stable.same_top), ABSENT
     alone = figure(stable.alone_tau), percentage(stable.alone_same_top), figure(stable.bias)
-    return name, f"{stable.orders}", figure(stable.tau), percentage(stable.same_top), *alone
+    yield f"{name}, model alone", *alone
 
 
 def _slots(stable: Stable) -> Iterator[Markup]:

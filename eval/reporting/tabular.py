@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 from agent.commands.render import count
 from eval.comparisons import Comparison
+from eval.metrics import change_in
+from eval.plan.prices import price_for
 from eval.reporting.parts import figure, percentage
 from eval.reporting.reading import Reading
 from eval.reporting.report import Report
+from eval.reporting.trading import COST, TIME, front_sentences, priced, timed
+from eval.running.drawing import cost_text, stable_text
+from eval.running.spending import cost_of
 from eval.running.tally import RATES
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -20,19 +26,39 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def csv_rows(readings: Sequence[Reading]) -> Iterator[str]:
     """Lines of CSV with a header: what every system scored on every case of every run, metrics in columns.
 
-    A name that a spreadsheet would take for a formula begins with an apostrophe.
+    A name that a spreadsheet would take for a formula begins with an apostrophe. Where a plan names prices, the last
+    column is what a cell's answer to the case cost, the mean of its repeats.
     """
+    is_priced = any(reading.summary.plan.prices for reading in readings)
     metrics = list(dict.fromkeys(name for reading in readings for name in reading.results.metrics))
-    yield csv_line(["run", "system", "kind", "case_id", "user_id", "n_relevant", "answered", *metrics])
+    head = ["run", "system", "kind", "case_id", "user_id", "n_relevant", "answered", *metrics]
+    yield csv_line([*head, "cost"] if is_priced else head)
     for reading in readings:
-        run = reading.run
+        run, costs = reading.run, _costs(reading) if is_priced else {}
         for result in reading.results.results:
             name, values = result.system.name, reading.results.per_case[result.system.name]
             for case in next(iter(values.values()), {}):
-                scored = [values[metric][case] if metric in values else "" for metric in metrics]
+                scored = [_scored(values.get(metric, {}).get(case)) for metric in metrics]
                 answered = int(bool(run.orders[name].get(case)))
                 about = [reading.name, name, result.system.kind, case, run.users.get(case, ""), len(run.relevant[case])]
-                yield csv_line([*about, answered, *scored])
+                cost = costs.get((name, reading.case_id(name, case)), "") if result.system.kind == "whole" else ""
+                yield csv_line([*about, answered, *scored, *([cost] if is_priced else [])])
+
+
+def _scored(value: float | None) -> float | str:
+    """Empty for a metric that the case has no value of."""
+    return "" if value is None or math.isnan(value) else value
+
+
+def _costs(reading: Reading) -> dict[tuple[str, str], float]:
+    """What the answers to each case cost, the mean of the repeats, by cell and case; those that are known."""
+    prices = {cell.name: price_for(cell.model, reading.summary.plan.prices) for cell in reading.cells}
+    found: dict[tuple[str, str], list[float]] = {}
+    for answer in reading.folder.answers():
+        cost = cost_of(answer.tokens, answer.calls, prices.get(answer.cell))
+        if cost is not None:
+            found.setdefault((answer.cell, answer.case_id), []).append(cost)
+    return {key: sum(costs) / len(costs) for key, costs in found.items()}
 
 
 def trec_run(readings: Sequence[Reading]) -> Iterator[str]:
@@ -76,9 +102,10 @@ def _markdown(report: Report) -> Iterator[str]:
     yield from ("## Systems", "")
     yield from _table(["system", *(f"{name} [95 %]" for name in results.metrics), "answered"], _systems(report))
     for baseline, pairs in report.against.items():
-        yield from (f"## Difference to {_escaped(baseline)}: {headline}", "")
+        yield from (f"## Difference to {_escaped(baseline)}: {change_in(headline)}", "")
         head = ["system", "difference [95 %]", "p (Holm)", "better", "worse", "n"]
         yield from _table(head, _differences(pairs, headline))
+    yield from _taken(reading)
     yield from ("## Failures", "")
     tallies = reading.tallies.values()
     rows = ([name, *(percentage(t.rate(name)) if t.n else "-" for t in tallies)] for name in RATES)
@@ -87,6 +114,18 @@ def _markdown(report: Report) -> Iterator[str]:
     how = {name: words for name, words in reading.method.items() if isinstance(words, str)}
     yield from (f"- {name}: {_escaped(words)}" for name, words in how.items())
     yield ""
+
+
+def _taken(reading: Reading) -> Iterator[str]:
+    """What time and cost say of several cells, what each costs, and how stable it is in other orders."""
+    summary = reading.summary
+    lines = [*front_sentences(reading, timed(reading), TIME)]
+    if summary.plan.prices:
+        lines += front_sentences(reading, priced(reading), COST)
+        lines += [f"{name}: {cost_text(cost, summary.plan.currency)}" for name, cost in summary.costs.items()]
+    lines += [f"{name}: {stable_text(found)}" for name, found in summary.stable.items()]
+    if lines:
+        yield from ("## Time, cost and order", "", *(f"- {_escaped(line)}" for line in lines), "")
 
 
 def _systems(report: Report) -> Iterator[list[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from agent.commands.render import duration
+from eval.metrics import lower_is_better
 from eval.plan.prices import money
 from eval.reporting.charts import Point, scatter
 from eval.reporting.fronts import front
@@ -82,10 +83,11 @@ def priced(reading: Reading) -> list[Point]:
 def fronts(reading: Reading, points: Sequence[Point]) -> list[list[int]]:
     """The places of the points on the front of each data set, the cheapest first; cells of two are not compared."""
     data = {cell.name: cell.data for cell in reading.cells}
+    sign = -1 if lower_is_better(reading.headline) else 1
     found = []
     for folder in dict.fromkeys(data[point.label] for point in points):
         places = [n for n, point in enumerate(points) if data[point.label] == folder]
-        kept = front([(points[n].value, points[n].at) for n in places])
+        kept = front([(sign * points[n].value, points[n].at) for n in places])
         found.append([places[n] for n in kept])
     return found
 

@@ -8,7 +8,13 @@ from pathlib import PurePath
 SETTINGS = "settings"
 CELLS, PROMPT_FILES = "cells", "prompt_files"
 TOLD = frozenset({"models", "prompts", "systems"})  # what is met on the way
-PASSING = TOLD | {"at", "left_out", "model", "plan"}  # no answer depends on them: `cells`, `limit` and so on do
+PASSING = TOLD | {
+    "at",
+    "left_out",
+    "model",
+    "plan",
+    "unreachable",
+}  # no answer depends on them
 PLACES = ("plan", CELLS, PROMPT_FILES)  # what says where things lie
 
 

@@ -41,6 +41,7 @@ class Answer:
     `failed` says why there is no answer, each of `degraded` is "stage: reason", `validity` counts by the names of
     `VALIDITY`. `rationales` hold item_id, sentence, evidence and source each; `trace` the model's calls with method,
     prompt and reply. `permuted` are the orders of its candidates in which the case was asked, this answer's first.
+    `disliked` are the items that the case's person is known not to like.
     """
 
     cell: str
@@ -60,6 +61,7 @@ class Answer:
     rationales: tuple[Mapping[str, object], ...] = ()
     trace: tuple[Mapping[str, object], ...] = ()
     permuted: tuple[Permuted, ...] = ()
+    disliked: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key:
@@ -67,7 +69,7 @@ class Answer:
         return self.cell, self.case_id, self.repeat
 
     def as_row(self) -> dict[str, object]:
-        """The answer as plain JSON values, by field; rationales, trace and permuted only where there are any."""
+        """The answer as plain JSON values, by field; the last four only where there are any."""
         row: dict[str, object] = dict(vars(self))
         for name in ("tokens", "calls", "validity"):
             row[name] = dict(getattr(self, name))
@@ -78,6 +80,8 @@ class Answer:
             rows = [dict(one) for one in getattr(self, name)]
             row.pop(name)
             row |= {name: rows} if rows else {}
+        if row.pop("disliked"):
+            row["disliked"] = list(self.disliked)
         row.pop("permuted")
         return {**row, "permuted": [one.as_row() for one in self.permuted]} if self.permuted else row
 
@@ -110,6 +114,7 @@ def _answer(row: Mapping[str, object]) -> Answer:
         rationales=tuple(_fields(one) for one in _list(row.get("rationales", ()))),
         trace=tuple(_fields(one) for one in _list(row.get("trace", ()))),
         permuted=tuple(_permuted(_fields(one)) for one in _list(row.get("permuted", ()))),
+        disliked=_texts(row.get("disliked", ())),
     )
 
 

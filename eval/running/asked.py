@@ -11,13 +11,16 @@ from pathlib import Path
 from agent.commands.options import Options
 from agent.errors import ConfigError
 from agent.settings import Settings
-from eval.baselines import left_out, left_out_lines, usual
-from eval.cases import DataSet
+from eval.baselines import left_out, usual
+from eval.cases import CARRY, DISLIKED, DataSet
+from eval.metrics import lower_is_better
 from eval.plan.cells import BUILT_IN, Cell, cells_of, data_names
 from eval.plan.checks import check_cells
 from eval.plan.config import EXPLAIN, Evaluation, checked, load
 from eval.running import provenance
 from eval.running.runner import Job
+from eval.running.summary import left_out_lines
+from eval.running.unreachable import KEY, unreachable, unreachable_lines
 from eval.systems import LIKELIHOOD_ONLY, RECALL_ONLY, WITHOUT_MODEL
 from eval.tasks import task_named
 
@@ -51,6 +54,7 @@ class Asked:
         for cell in cells:
             found.settings_of(cell)
         found.check_versus()
+        found.check_disliked()
         return found
 
     @property
@@ -82,9 +86,15 @@ class Asked:
         found = {self.names[f]: left_out(self.evaluation.baselines, one) for f, one in self.datasets.items()}
         return {name: reasons for name, reasons in found.items() if reasons}
 
+    def unreachable(self) -> dict[str, dict[str, int]]:
+        """The cases that can never be hit, counted by the name of the data set."""
+        named = {self.names[folder]: dataset for folder, dataset in self.datasets.items()}
+        return unreachable(named, self.evaluation.task, self.evaluation.limit)
+
     def notes(self) -> list[str]:
-        """What must be known before it is run, a line each: baselines that are left out, prices of no cell's model."""
-        models, lines = {cell.model for cell in self.cells}, list(left_out_lines(self.left_out()))
+        """What must be known before it is run, a line each: baselines left out, cases lost, prices unused."""
+        models = {cell.model for cell in self.cells}
+        lines = [*left_out_lines(self.left_out()), *unreachable_lines(self.unreachable())]
         unused = [name for name in self.evaluation.prices if name not in models]
         return [*lines, *([f"prices of {', '.join(unused)}: no cell has such a model"] if unused else [])]
 
@@ -100,7 +110,7 @@ class Asked:
         datasets = {named[folder]: (one, one.n_run(self.evaluation.limit)) for folder, one in self.datasets.items()}
         baselines = {named[folder]: names for folder, names in self.baselines().items()}
         about = provenance.about(self.evaluation.as_plan(), self.cells, datasets, baselines, self.options.load())
-        return {**about, "left_out": self.left_out()}
+        return {**about, "left_out": self.left_out(), KEY: self.unreachable()}
 
     def check_versus(self) -> None:
         """Do nothing where the cells can be compared with what the plan and its gate name. Raises ConfigError."""
@@ -114,6 +124,16 @@ class Asked:
         of_sets = {f"{name} {system}" for name in self.names.values() for system in known}
         for condition in self.evaluation.gate:
             _refuse_unknown(condition.versus, {None, *known, *parts, *of_cells, *of_sets}, told)
+
+    def check_disliked(self) -> None:
+        """Do nothing where the cases that are run carry what the metrics and the gate count. Raises ConfigError."""
+        plan = self.evaluation
+        asked = (*plan.measured, *(one.metric for one in plan.gate if one.metric))
+        name = next((name for name in asked if lower_is_better(name)), None)
+        for dataset in self.datasets.values() if name else ():
+            first = dataset.first_disliked
+            if first is None or first >= dataset.n_run(plan.limit):
+                raise ConfigError(f"{name}: no case of {dataset.name} that is run carries {DISLIKED}", CARRY)
 
 
 def _refuse_unknown(system: str | None, known: Collection[str | None], told: str) -> None:

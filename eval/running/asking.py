@@ -80,6 +80,7 @@ def ask(
         rationales=tuple(_rationale(one) for one in slate or () if one.rationale),
         trace=tuple(noted.trace),
         permuted=permuted(opened, case, found, repeat, orders) if slate is not None and not repeat else (),
+        disliked=case.disliked,
     )
     down = isinstance(failure, ModelUnavailable) or bool(answer.degraded and noted.flaws[UNAVAILABLE])
     return Heard(answer, slate.prompts if slate is not None else {}, down)

@@ -11,9 +11,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from eval.beyond import K
-from eval.metrics import Found, PerCase, found_in, values_of
+from eval.metrics import Found, PerCase, found_in, lower_is_better, values_of, worst
 from eval.plan.cells import Cell
+from eval.resampling import Floats
 from eval.running.answers import Answer
 from eval.running.folder import ANSWERS, BASELINES
 from eval.running.orders import Reads, explained, order_of
@@ -37,6 +40,7 @@ Judging = Callable[[Answer], Mapping[str, float]]
 class Scored:
     """What one system gave: the first places of its first order for each case, and each metric summed over answers.
 
+    Of a metric of which less is better, it is summed how far it stays below the worst, so that nothing given adds 0.
     The order itself stays in the run's `file`: `starts` says at which byte its line begins, from 1, `reads` reads it.
     """
 
@@ -60,6 +64,7 @@ class OfData:
     prefix: str
     relevant: Lists
     histories: Lists
+    disliked: Lists
     numbers: Names = field(default_factory=Names)
     people: Names = field(default_factory=Names)
     users: array[int] = field(default_factory=lambda: array("I"))
@@ -114,6 +119,7 @@ class Collection:
             number = data.numbers.number(case)
             data.relevant.put(answer.relevant)
             data.histories.put(answer.history)
+            data.disliked.put(answer.disliked)
             data.users.append(data.people.number(answer.user_id))
         data.counts.setdefault(answer.cell, Sums("I")).add(number, 1)
         self._take_troubles(answer, case)
@@ -140,19 +146,21 @@ class Collection:
         self._flush()
 
     def values(self, data: OfData, cases: Cases) -> dict[str, PerCase]:
-        """Each system's metrics for these cases: the mean over a cell's answers, 0 where a system has none.
+        """Each system's metrics for these cases: the mean over a cell's answers, where it has none 0, or the worst.
 
-        To be asked once: what it is computed from is let go of.
+        NaN where a case has no value. To be asked once: what it is computed from is let go of.
         """
         found: dict[str, PerCase] = {}
+        n_bad = data.disliked.sizes[cases.numbers].astype(np.float64)
         for name, one in data.systems.items():
             n = data.counts[one.cell].of(cases) if one.cell else 1
-            found[name] = {metric: Values(cases, one.sums.pop(metric).of(cases) / n) for metric in tuple(one.sums)}
+            means = {metric: one.sums.pop(metric).of(cases) / n for metric in tuple(one.sums)}
+            found[name] = {metric: Values(cases, _levels(metric, mean, n_bad)) for metric, mean in means.items()}
         return found
 
     def _of_data(self, name: str) -> OfData:
         prefix = f"{name}/" if len(set(self._names.values())) > 1 else ""
-        return OfData(name, prefix, Lists(self._ids), Lists(self._ids))
+        return OfData(name, prefix, Lists(self._ids), Lists(self._ids), Lists(self._ids))
 
     def _called(self, data: OfData, name: str) -> str:
         return f"{data.name} {name}" if data.prefix else name
@@ -190,7 +198,7 @@ class Collection:
         if not order:
             return
         self._locate(scored, number, order, start)
-        self._pending.append((scored, number, found_in(order, data.relevant[number])))
+        self._pending.append((scored, number, found_in(order, data.relevant[number], data.disliked[number])))
         if len(self._pending) >= BLOCK:
             self._flush()
 
@@ -204,8 +212,9 @@ class Collection:
         """Score the orders that wait, those that are alike to metrics together."""
         scores = values_of((found for _, _, found in self._pending), self.metrics) if self._pending else {}
         for metric, values in scores.items():
+            points = _below_worst(metric, values) if lower_is_better(metric) else values
             for scored, number, found in self._pending:
-                scored.sums[metric].add(number, values[found])
+                scored.sums[metric].add(number, points[found])
         self._pending.clear()
 
     def _take_troubles(self, answer: Answer, case: str) -> None:
@@ -213,6 +222,18 @@ class Collection:
             self.troubles.failed.setdefault(case if self.alone else f"{answer.cell}: {case}", answer.failed)
         self.troubles.n_degraded += bool(answer.degraded)
         self.troubles.degraded.update(answer.degraded)
+
+
+def _below_worst(metric: str, values: Mapping[Found, float]) -> dict[Found, float]:
+    """How far each value stays below the worst that it could be; 0 where there is no value."""
+    n_bad = np.array([found.n_disliked for found in values], dtype=np.float64)
+    points = np.nan_to_num(worst(metric, n_bad) - np.fromiter(values.values(), np.float64, len(values)))
+    return dict(zip(values, points.tolist(), strict=True))
+
+
+def _levels(metric: str, means: Floats, n_bad: Floats) -> Floats:
+    """The values themselves, of metrics of which less is better too, by how many disliked items the cases have."""
+    return worst(metric, n_bad) - means if lower_is_better(metric) else means
 
 
 def _system(name: str, part: str) -> System:

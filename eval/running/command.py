@@ -18,6 +18,7 @@ from eval.running.options import (
     FileArgument,
     GateOption,
     LanguageOption,
+    LearnOption,
     LimitOption,
     MetricsOption,
     ModelsOption,
@@ -92,6 +93,7 @@ def plan(
     noun: NounOption = None,
     repeat: RepeatOption = None,
     orders: OrdersOption = None,
+    learn: LearnOption = None,
     seed: SeedOption = None,
     metrics: MetricsOption = None,
     baselines: BaselinesOption = None,
@@ -109,7 +111,9 @@ def plan(
     """
     from eval.running.planning import draw_plan, estimate_of
 
-    flags = flags_of(task, limit, models, strategies, prompts, language, noun, repeat, seed, versus, orders, currency)
+    flags = flags_of(
+        task, limit, models, strategies, prompts, language, noun, repeat, seed, versus, orders, currency, learn
+    )
     asked = asked_of(ctx, file, data=data, metrics=metrics, baselines=baselines, gate=gate, prices=prices, **flags)
     _note_leaks(asked)
     found, notes = estimate_of(asked, like), asked.notes()
@@ -138,6 +142,7 @@ def run_with(opens: Opens | None = None) -> Callable[..., None]:
         noun: NounOption = None,
         repeat: RepeatOption = None,
         orders: OrdersOption = None,
+        learn: LearnOption = None,
         seed: SeedOption = None,
         metrics: MetricsOption = None,
         baselines: BaselinesOption = None,
@@ -153,26 +158,28 @@ def run_with(opens: Opens | None = None) -> Callable[..., None]:
     ) -> None:
         """Ask every model with every prompt on every case, and score them beside baselines, in pairs, with intervals.
 
-        The whole blend stands beside its parts, a random order, recall alone, popularity, the best order possible, and
-        the orders of other systems that the data set holds. Every answer is kept as it comes: a run that was broken
-        off is gone on with by the same command, and nothing is asked twice.
+        The whole blend stands beside its parts, baselines, and the orders of other systems that the data set holds.
+        Every answer is kept as it comes: the same command goes on with a run that was broken off.
         """
         from eval.running.doing import carry_out, folder_for
         from eval.running.opening import open_cells
         from eval.running.summary import Summary
 
-        flags = flags_of(
-            task, limit, models, strategies, prompts, language, noun, repeat, seed, versus, orders, currency
-        )
+        more = (repeat, seed, versus, orders, currency, learn)
+        flags = flags_of(task, limit, models, strategies, prompts, language, noun, *more)
         asked = asked_of(ctx, file, data=data, metrics=metrics, baselines=baselines, gate=gate, prices=prices, **flags)
         _note_leaks(asked)
         with folder_for(asked, output, resume=resume, fresh=fresh) as folder:
             carry_out(asked, folder, opens or open_cells, fresh=fresh)
             _keep_and_show(folder, Summary.of(folder, known=asked.datasets), margin, as_json)
-            if asked.file or output:
-                render.note(f"kept in {folder.path}; go on with: palate eval report {folder.path} -o report.html")
+            _say_where(folder, kept=bool(asked.file or output))
 
     return run
+
+
+def _say_where(folder: RunFolder, *, kept: bool) -> None:
+    if kept:
+        render.note(f"kept in {folder.path}; go on with: palate eval report {folder.path} -o report.html")
 
 
 def score(

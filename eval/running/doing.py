@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -54,7 +55,7 @@ def carry_out(asked: Asked, folder: RunFolder, opens: Opens, *, fresh: bool = Fa
     Ctrl-C says how to go on, and is passed on.
     """
     plan, job = asked.evaluation, asked.job()
-    around = Surroundings(asked.settings_of, plan.seed, watch, render.told, fresh, plan.limit)
+    around = Surroundings(asked.settings_of, plan.seed, watch, render.told, fresh, plan.limit, plan.learns)
     metric = None if plan.task == EXPLAIN else plan.headline
     timings = Timings(asked.settings_of, lambda cell: asked.datasets[cell.data].sha256, plan.seed)
     try:
@@ -81,7 +82,11 @@ def _against(asked: Asked, folder: RunFolder) -> Callable[[Cell], Mapping[str, f
             for row in folder.baselines()
             if row["data"] == name and isinstance(rows := row["orders"], Mapping)
         }
-        relevant = {case.case_id: case.relevant for case in asked.datasets[cell.data].cases(plan.limit)}
-        return per_case(orders, relevant, [plan.headline])[plan.headline]
+        cases = list(asked.datasets[cell.data].cases(plan.limit))
+        relevant, disliked = ({case.case_id: ids(case) for case in cases} for ids in (_relevant, _disliked))
+        return per_case(orders, relevant, [plan.headline], disliked)[plan.headline]
 
     return _values
+
+
+_relevant, _disliked = attrgetter("relevant"), attrgetter("disliked")

@@ -91,14 +91,11 @@ def _costs(summary: Summary) -> Iterator[tuple[str, object]]:
 
 
 def cost_text(cost: Cost | None, currency: str) -> str:
-    """`0.0123 USD, 0.12 USD [0.11, 0.13] for 1,000 answers`, and what other orders cost; or why it is not known."""
+    """All, a case and 1,000 answers with the interval, and what other orders cost; or why it is not known."""
     if cost is None:
         return "not known: the model has no price, or does not tell its tokens"
-    low, high = cost.per_1000.low, cost.per_1000.high
-    bounds = "" if low is None or high is None else f" [{low:.3g}, {high:.3g}]"
     others = f"; other orders {money(cost.orders, currency)}" if cost.orders else ""
-    each = f"{money(cost.per_case, currency)} a case, {money(cost.per_1000.value, currency)}{bounds} for 1,000"
-    return f"{money(cost.total, currency)}: {each}{others}"
+    return f"{money(cost.total, currency)}: {money(cost.per_case, currency)} a case, {cost.each(currency)}{others}"
 
 
 def _stable(summary: Summary) -> Iterator[tuple[str, object]]:

@@ -1,7 +1,8 @@
 """How a run goes, while it goes: a live table on a terminal, one line a cell elsewhere. Both on stderr.
 
-Intervals and p are the normal approximation here, quick enough to follow every answer; what a run says in the end is
-bootstrapped.
+Figures are called live here: their intervals and p are the normal approximation of those that a run gives in the end
+(`eval.intervals`, with no resamples), quick enough to follow every answer and never without width, and p is that of one
+comparison; what a run says in the end is bootstrapped, and corrected for all comparisons of the run.
 """
 
 from __future__ import annotations
@@ -18,14 +19,13 @@ from rich import box
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
-from scipy import stats
 
 from agent.commands import render
-from eval.metrics import per_case
+from eval.metrics import gained, lower_is_better, per_case
 from eval.plan.cells import Cell
 from eval.results import interval_text
 from eval.running.answers import Answer, Key
-from eval.statistics import Difference, Estimate, Z, mean, percentile
+from eval.statistics import UNIT, Difference, Estimate, difference, estimate, percentile
 from eval.systems import MODEL
 
 REFRESH_S = 0.5
@@ -36,43 +36,52 @@ Against = Callable[[Cell], Mapping[str, float]]
 
 @dataclass
 class Sofar:
-    """What is known of one cell so far: its values by answer, what they are compared with, troubles, times."""
+    """What is known of one cell so far: its values by answer, what they are compared with, troubles, times.
+
+    `n_taken` answers of `n` were scored, some of which may have no value; `people` and `paired` say whose values and
+    gains are.
+    """
 
     cell: Cell
     n: int
+    n_taken: int = 0
     values: array[float] = field(default_factory=lambda: array("d"))
-    deltas: array[float] = field(default_factory=lambda: array("d"))
+    people: list[str] = field(default_factory=list)
+    gains: array[float] = field(default_factory=lambda: array("d"))
+    paired: list[str] = field(default_factory=list)
     times_ms: array[float] = field(default_factory=lambda: array("d"))
     failed: int = 0
     counts: Counter[str] = field(default_factory=Counter)
 
+    def take(self, person: str, value: float, base: float | None, metric: str | None) -> None:
+        """Count one more value, and its gain over that of the baseline where there is one."""
+        self.values.append(value)
+        self.people.append(person)
+        if base is not None:
+            better, worse = gained(metric or "", value, base)
+            self.gains.append(better - worse)
+            self.paired.append(person)
+
     @property
     def estimate(self) -> Estimate | None:
         """The mean of the headline metric with its interval; None before the first answer."""
-        if not self.values:
-            return None
-        value, reach = _mean_and_reach(self.values)
-        low, high = (None, None) if reach is None else (value - reach, value + reach)
-        return Estimate(value, low, high, len(self.values))
+        return estimate(self.values, within=UNIT, clusters=self.people, resamples=0) if self.values else None
 
     @property
     def difference(self) -> Difference | None:
-        """The mean difference to what the cell is compared with; None where nothing is."""
-        if len(self.deltas) < 2:
+        """The mean gain over what the cell is compared with; None where nothing is."""
+        if len(self.gains) < 2:
             return None
-        value, reach = _mean_and_reach(self.deltas)
-        width = reach or 0.0
-        p = float(2 * stats.norm.sf(abs(value) / (width / Z))) if width else float(not value)
-        wins, losses = sum(d > 0 for d in self.deltas), sum(d < 0 for d in self.deltas)
-        return Difference(value, value - width, value + width, len(self.deltas), p, wins, losses)
+        return difference(self.gains, array("d", bytes(8 * len(self.gains))), clusters=self.paired, resamples=0)
 
     def line(self, metric: str | None, versus: str) -> list[str]:
         """The cell in words: how far, metric, difference, failures, 95th percentile, tokens, calls."""
         found, off = (self.estimate, self.difference) if metric else (None, None)
+        gain = "gain " if metric and lower_is_better(metric) else ""
         return [
-            f"{len(self.values):,}/{self.n:,}",
-            f"{metric} {found.value:.3f}{interval_text(found)}" if found else "",
-            f"{off.value:+.3f}{interval_text(off)} to {versus}, p = {off.p:.2g}" if off else "",
+            f"{self.n_taken:,}/{self.n:,}",
+            f"live {metric} {found.value:.3f}{interval_text(found)}" if found else "",
+            f"{gain}{off.value:+.3f}{interval_text(off)} to {versus}, p = {off.p:.2g} uncorrected" if off else "",
             f"{self.failed:,} failed",
             f"p95 {render.duration(percentile(self.times_ms, 0.95))}" if self.times_ms else "all kept",
             f"{self.counts['in'] + self.counts['out']:,} tokens" if self.counts["in"] else "",
@@ -157,11 +166,12 @@ class Progress:
         beside = self._versus != MODEL
         parts = self._values([one for one in answers if beside and self._versus in one.orders], self._versus)
         for answer in answers:
+            cell.n_taken += 1
             value = values[answer.key]
-            cell.values.append(value)
+            if math.isnan(value):
+                continue
             base = parts.get(answer.key, self._known.get(answer.case_id, self._own.get(answer.case_id)))
-            if base is not None and cell.cell.name != self._versus:
-                cell.deltas.append(value - base)
+            cell.take(answer.user_id, value, None if cell.cell.name == self._versus else base, self._metric)
             if cell.cell.name == self._versus:
                 self._own[answer.case_id] = value
 
@@ -171,12 +181,13 @@ class Progress:
             return {answer.key: 0.0 for answer in answers}
         orders = {str(n): answer.orders.get(system, ()) for n, answer in enumerate(answers)}
         relevant = {str(n): answer.relevant for n, answer in enumerate(answers)}
-        found = per_case(orders, relevant, [self._metric])[self._metric]
+        disliked = {str(n): answer.disliked for n, answer in enumerate(answers)}
+        found = per_case(orders, relevant, [self._metric], disliked)[self._metric]
         return {answer.key: found[str(n)] for n, answer in enumerate(answers)}
 
     def _show(self, cell: Sofar) -> None:
         if not self._live:
-            self._meter(len(cell.values) + len(self._waiting), cell.n)
+            self._meter(cell.n_taken + len(self._waiting), cell.n)
         elif time.monotonic() - self._last_s > REFRESH_S:
             self._draw()
 
@@ -198,12 +209,3 @@ class Progress:
         for sofar in self.cells:
             table.add_row(render.plain(sofar.cell.name), *sofar.line(self._metric, self._versus))
         return table
-
-
-def _mean_and_reach(values: array[float]) -> tuple[float, float | None]:
-    """The mean, and how far its 95 % interval reaches to each side; None for one value."""
-    n, middle = len(values), mean(values) or 0.0
-    if n < 2:
-        return middle, None
-    spread = math.fsum((value - middle) ** 2 for value in values) / (n - 1)
-    return middle, Z * math.sqrt(spread / n)

@@ -52,7 +52,7 @@ class Surroundings:
     """What opening cells takes: the settings of each, the seed, where progress is shown, who hears of slow steps.
 
     `fresh`: the model is asked also where its answer is kept, and that answer replaced. `limit`: how many cases of each
-    data set are asked, None for all.
+    data set are asked, None for all. `learns`: they may learn from its behaviour first.
     """
 
     settings_of: Callable[[Cell], Settings]
@@ -61,6 +61,7 @@ class Surroundings:
     told: Told
     fresh: bool = False
     limit: int | None = None
+    learns: bool = False
 
 
 Opens = Callable[[Surroundings], AbstractContextManager[CellOpener]]
@@ -141,7 +142,7 @@ def _opened(cell: Cell, dataset: DataSet, around: Surroundings, models: Models) 
         asking = Noting(workshop(kept, parts.cache, settings).reranker(settings.rerank.strategy), kept)
         permuting = Permuting(asking, around.seed)
         reranker = Quiet(permuting)
-        opening = Opening(settings, parts, kept, reranker, around.watch, around.told, around.limit)
+        opening = Opening(settings, parts, kept, reranker, around.watch, around.told, around.limit, around.learns)
         answer = Sparing(stack.enter_context(task_named(cell.task).open(dataset, opening)), reranker)
         facts = facts_of(settings, kept, reranker)
         yield OpenedCell(answer, facts, kept.begin, lambda: _vectors(dataset, parts), permuting)

@@ -42,6 +42,9 @@ RepeatOption = Annotated[int | None, typer.Option("--repeat", min=1, metavar="N"
 OrdersOption = Annotated[
     int | None, typer.Option("--orders", min=1, max=100, metavar="M", help="Ask in M orders of the candidates.")
 ]
+LearnOption = Annotated[
+    str | None, typer.Option("--learn", metavar="WHAT", help="none, or events: learn from the data set's behaviour.")
+]
 PriceOption = Annotated[
     list[str] | None,
     typer.Option("--price", metavar="REF=IN/OUT", help="What a million tokens of a model cost, read and written."),
@@ -118,6 +121,7 @@ def flags_of(
     versus: str | None,
     orders: int | None,
     currency: str | None,
+    learn: str | None,
 ) -> dict[str, object]:
     """The flags whose values are those of the file's keys, by key; None and empty lists for those not given."""
     return {
@@ -133,4 +137,5 @@ def flags_of(
         "versus": versus,
         "orders": orders,
         "currency": currency,
+        "learn": learn,
     }

@@ -29,7 +29,10 @@ class Orders(ByCase[Order]):
             return ()
         try:
             with self._path.open("rb") as file:
-                return self._reads(json.loads(line_at(file, start - 1)))
+                found = json.loads(line_at(file, start - 1))
+            if not self.cases.name(row).endswith(str(found["case_id"])):
+                raise ValueError(f"the line at byte {start - 1} is of another case")
+            return self._reads(found)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigError(f"cannot read an order from {self._path}: {error}", "Score the run again") from error
 

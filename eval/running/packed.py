@@ -61,6 +61,10 @@ class Cases:
         row = int(np.searchsorted(self.numbers, number))
         return row if row < len(self.numbers) and self.numbers[row] == number else None
 
+    def name(self, row: int) -> str:
+        """The case in a row."""
+        return self._names.text(int(self.numbers[row]))
+
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Cases):
             return NotImplemented
@@ -138,6 +142,12 @@ class Lists:
         """Add the list of the next case."""
         self._codes.extend([self._ids.number(one) for one in ids])
         self._starts.append(len(self._codes))
+
+    @property
+    def sizes(self) -> NDArray[np.int64]:
+        """How long each list is."""
+        starts = np.asarray(self._starts).astype(np.int64)
+        return starts[1:] - starts[:-1]
 
     def __getitem__(self, number: int) -> tuple[str, ...]:
         return tuple(map(self._ids.text, self._codes[self._starts[number] : self._starts[number + 1]]))

@@ -16,6 +16,7 @@ from agent.llm.remote.address import checked_base_url
 from agent.rerank.weights import load_weights
 from agent.settings import Loaded
 from eval.cases import EVENTS, DataSet
+from eval.learning import source_of
 from eval.past import HISTORIES
 from eval.plan.cells import BUILT_IN, Cell
 from eval.results import about_dataset
@@ -53,9 +54,20 @@ def about(
         "prompt_files": {folder: fingerprints(folder) for folder in dict.fromkeys(cell.prompts for cell in cells)},
         SETTINGS: answering(loaded, cells),
         **{key: plan[key] for key in ("limit", "repeat", "seed")},
+        **({"learn": {name: learnt(dataset) for name, (dataset, _) in datasets.items()}} if _learns(plan) else {}),
         **({"orders": plan["orders"]} if plan.get("orders", 1) != 1 else {}),
         "versions": versions(),
     }
+
+
+def _learns(plan: Mapping[str, object]) -> bool:
+    return plan.get("learn", "none") != "none"
+
+
+def learnt(dataset: DataSet) -> dict[str, object]:
+    """What is learned from in a data set, and in how many folds of people or conversations. Raises ConfigError."""
+    source, folds = source_of(dataset)
+    return {"source": source, "folds": folds}
 
 
 def mark(about: Mapping[str, object]) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from agent.commands.render import count
 from agent.errors import ConfigError
 from eval.cases import Stock
-from eval.comparisons import Comparison, compare
+from eval.comparisons import Comparison, compare, together
 from eval.plan.cells import Cell, data_names
 from eval.plan.config import EXPLAIN, Evaluation, check_metrics
 from eval.results import Results
@@ -20,7 +20,6 @@ from eval.running.folder import RunFolder
 from eval.running.packed import Joined
 from eval.running.standing import Catalogues, Standing, shelf_of_run
 from eval.runs import Run
-from eval.statistics import holm
 from eval.systems import Kind, System
 
 if TYPE_CHECKING:
@@ -170,15 +169,7 @@ def _shelves(
 
 def _compared(standings: Sequence[Standing], versus: str) -> tuple[Comparison, ...]:
     """All comparisons as one family, over all data sets."""
-    found = [one for s in standings for one in compare(s.pairs(versus), s.values, s.clusters)]
-    if len(standings) == 1:
-        return tuple(found)
-    metrics = list(found[0].metrics) if found else []
-    adjusted = {name: holm([one.metrics[name].p for one in found]) for name in metrics}
-    return tuple(
-        replace(one, p_holm={name: adjusted[name][n] for name in metrics}, family=len(found))
-        for n, one in enumerate(found)
-    )
+    return together([one for s in standings for one in compare(s.pairs(versus), s.values, s.clusters)])
 
 
 def _run(folder: RunFolder, collection: Collection, standings: Sequence[Standing]) -> Run:
@@ -187,6 +178,7 @@ def _run(folder: RunFolder, collection: Collection, standings: Sequence[Standing
         relevant=Joined([one.relevant for one in standings]),
         users=Joined([one.users for one in standings]),
         histories=Joined([one.histories for one in standings]),
+        disliked=Joined([one.disliked for one in standings]),
         orders={name: orders for s in standings for name, orders in s.orders.items()},
         n_degraded=troubles.n_degraded,
         degraded=troubles.degraded,

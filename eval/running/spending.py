@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
-from eval.plan.prices import CACHED, FREE, IN, OUT, Price
+from eval.plan.prices import CACHED, FREE, IN, OUT, Price, money
 from eval.running.answers import Answer
 from eval.statistics import Estimate, estimate
 
@@ -32,6 +32,12 @@ class Cost:
     def per_case(self) -> float:
         """The mean of one answer."""
         return self.per_1000.value / PER
+
+    def each(self, currency: str) -> str:
+        """`0.109 USD [0.101, 0.118] for 1,000 answers`."""
+        low, high = self.per_1000.low, self.per_1000.high
+        bounds = "" if low is None or high is None else f" [{money(low, '')}, {money(high, '')}]"
+        return f"{money(self.per_1000.value, currency)}{bounds} for 1,000 answers"
 
     def as_row(self) -> dict[str, object]:
         """The documented JSON shape."""

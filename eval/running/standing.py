@@ -40,6 +40,7 @@ class Standing:
         self.values = collection.values(data, self.cases)
         self.relevant = Picked(self.cases, data.relevant)
         self.histories = Picked(self.cases, data.histories)
+        self.disliked = Picked(self.cases, data.disliked)
         self.users = Labels(self.cases, data.people, data.users)
         self.orders = {
             name: Orders(self.cases, path / one.file, one.starts, one.reads) for name, one in data.systems.items()

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 from agent.commands.render import count
-from eval.baselines import left_out_lines
 from eval.beyond import K
 from eval.cases import Stock
+from eval.metrics import own_library
 from eval.plan.cells import Cell, data_names
 from eval.plan.config import EXPLAIN, RANK, USUAL, Evaluation
 from eval.plan.prices import price_for
@@ -23,6 +23,7 @@ from eval.running.scoring import Reckoned, plan_of, reckon
 from eval.running.spending import Cost
 from eval.running.stability import Stable
 from eval.running.tally import RATES, Tally
+from eval.running.unreachable import KEY, unreachable_lines
 from eval.statistics import Estimate, percentile, rate
 
 
@@ -47,7 +48,8 @@ class Summary:
         counting = _Counting(folder.cells())
         found = reckon(folder, metrics, counting.take, known)
         told = {name: figures for name, one in found.rationales.items() if (figures := one.figures())}
-        found = replace(found, notes=(*found.notes, *left_out_lines(folder.about.get("left_out"))))
+        told_before = (*left_out_lines(folder.about.get("left_out")), *unreachable_lines(folder.about.get(KEY)))
+        found = replace(found, notes=(*found.notes, *told_before))
         return cls(folder, plan_of(folder), found, counting.tallies, told)
 
     @property
@@ -66,7 +68,7 @@ class Summary:
         longest = max((tally.longest for tally in self.tallies.values()), default=0)
         if self.plan.task != RANK or not 0 < longest <= K:
             return None
-        return f"coverage, diversity and the like: the first {K} places hold all candidates, whatever their order"
+        return f"coverage, diversity and the like, for the first {K} places hold all candidates, whatever their order"
 
     @property
     def n(self) -> int:
@@ -181,9 +183,18 @@ class Summary:
         if self.plan.task == EXPLAIN:
             from eval.tasks.rationales import FORMULAS
 
-            told = {name: {"formula": formula, "library": "Palate"} for name, formula in FORMULAS.items()}
+            told = {name: {"formula": formula, "library": own_library()} for name, formula in FORMULAS.items()}
             return {**method(()), "metrics": told}
         return {**method(results.metrics), **({"beyond": beyond_method(results.shelf)} if results.shelf else {})}
+
+
+def left_out_lines(left_out: object) -> Iterator[str]:
+    """A line for each baseline that was left out, given by data set and name with the reason."""
+    for reasons in left_out.values() if isinstance(left_out, Mapping) else ():
+        by_reason: dict[str, list[str]] = {}
+        for name, reason in reasons.items():
+            by_reason.setdefault(str(reason), []).append(str(name))
+        yield from (f"{', '.join(names)}: left out, {reason}" for reason, names in by_reason.items())
 
 
 class _Counting:

@@ -10,7 +10,15 @@ import typer
 
 from agent.commands import render
 from agent.commands.options import JsonOption, NoModelOption
-from eval.options import DEFAULT_SEED, DataOption, LimitOption, ModelOption, SeedOption, settings_of, watch
+from eval.options import (
+    LimitOption,
+    ModelOption,
+    PlannedDataOption,
+    PlannedSeedOption,
+    PlanOption,
+    single_of,
+    watch,
+)
 
 if TYPE_CHECKING:
     from agent.settings import Settings
@@ -40,13 +48,14 @@ def simulate_with(open_guide: Opener) -> Callable[..., None]:
 
     def _simulate(
         ctx: typer.Context,
-        folder: DataOption,
+        folder: PlannedDataOption = None,
+        plan: PlanOption = None,
         limit: LimitOption = None,
         turns: TurnsOption = 5,
         k: KOption = 5,
         model: ModelOption = None,
         no_llm: NoModelOption = False,
-        seed: SeedOption = DEFAULT_SEED,
+        seed: PlannedSeedOption = None,
         as_json: JsonOption = False,
     ) -> None:
         """Talk to the recommender as people who have an item in mind and never name it.
@@ -61,9 +70,10 @@ def simulate_with(open_guide: Opener) -> Callable[..., None]:
         from eval.simulating.report import as_json as shaped
         from eval.simulating.report import report
 
-        settings = settings_of(ctx, model=model)
-        dataset = DataSet.open(folder, ())
-        talk = Talk(turns, k, settings.language, seed)
+        of = single_of(ctx, plan, data=folder, model=model, limit=limit, seed=seed)
+        settings, limit = of.settings, of.limit
+        dataset = DataSet.open(of.data, ())
+        talk = Talk(turns, k, settings.language, of.seed)
         with open_guide(dataset.items, settings, watch, render.told, llm=not no_llm) as opened:
             found = _play(dataset, opened.guide, talk, limit)
             about = opened.model

@@ -14,7 +14,7 @@ from eval.chance import drawn
 from eval.simulating.leaks import kinds_of
 from eval.simulating.seeker import Seeker
 
-ANSWER_KNOWN, NOTHING_TO_SAY = "the history holds the answer", "nothing can be said of the item but its title"
+ANSWER_KNOWN, NOTHING_TO_SAY = "the case itself holds the answer", "nothing can be said of the item but its title"
 
 
 class Guide(Protocol):
@@ -80,10 +80,10 @@ class Quest:
 
 
 def quests(cases: Iterable[Case], items: Mapping[str, Item], talk: Talk) -> Iterator[Quest | str]:
-    """A quest for each case, or why it has none. The target is the first relevant item that the history lacks."""
+    """A quest for each case, or why it has none. The target is the first relevant item that it does not name."""
     kinds = kinds_of(items.values())
     for case in cases:
-        target = next((item_id for item_id in case.relevant if item_id not in case.history), None)
+        target = next((item_id for item_id in case.relevant if item_id not in case.leaked), None)
         if target is None:
             yield ANSWER_KNOWN
             continue

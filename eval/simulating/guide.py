@@ -11,10 +11,11 @@ from tempfile import TemporaryDirectory
 
 from agent.deadline import Deadline
 from agent.parts import Parts
+from agent.person import person_of
 from agent.sections import ChromaSettings
 from agent.settings import Settings
-from agent.slates import slate_of
-from agent.stages import items_of, person_from, ranker_of, recall
+from agent.slate.making import slate_of
+from agent.stages import items_of, ranker_of, recall
 from agent.types import Event, EventKind, Item, Slate
 from eval.rankers import about_model, patience_s
 from eval.runs import Told, Watch
@@ -51,7 +52,7 @@ class Palate:
     def show(self, user_id: str, wish: str, k: int) -> Slate:
         """See `Guide.show`."""
         parts, deadline = self._parts, Deadline(self._timeout_s)
-        person = person_from(parts.store, user_id)
+        person = person_of(parts, user_id)
         candidates = recall(parts, person, wish, None, k)
         ranker, degraded = ranker_of(parts, self._llm)
         ranked = ranker.rank(person.taste, items_of(parts.store, candidates), wish, deadline)

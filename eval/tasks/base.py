@@ -23,7 +23,7 @@ class Opening:
     """What a task may use. `model` and `reranker` are those of the cell, which may be kept or scripted ones.
 
     `parts` gives the embedder, its cache and the weights; its own data folder is left alone. `limit` is how many cases
-    will be asked, None for all.
+    will be asked, None for all. `learns`: the task may learn from the data set's behaviour first.
     """
 
     settings: Settings
@@ -33,6 +33,7 @@ class Opening:
     watch: Watch
     told: Told
     limit: int | None = None
+    learns: bool = False
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,17 @@ from tempfile import TemporaryDirectory
 from agent.deadline import Deadline
 from agent.llm.base import Model
 from agent.parts import Parts, generator_on
+from agent.person import Person
 from agent.ranker import Order, Place, Ranker
+from agent.recall.collaborative import Collaborative
 from agent.rerank.base import Reranker
 from agent.sections import ChromaSettings
 from agent.settings import Settings
-from agent.slates import slate_of
-from agent.stages import Person, items_of, recall, written_for
+from agent.slate.making import slate_of
+from agent.stages import items_of, recall, written_for
 from agent.types import Item, Slate
-from eval.cases import DataSet
+from eval.cases import Case, DataSet
+from eval.learning import Taught, taught
 from eval.rankers import patience_s
 from eval.runs import Told, Watch
 from eval.systems import PLACES
@@ -28,22 +31,29 @@ from eval.tasks.base import Opening
 class OverCatalogue:
     """The recommender's path up to its slate, over the catalogue of `parts` and with the reranker of the cell."""
 
-    def __init__(self, parts: Parts, reranker: Reranker, model: Model) -> None:
+    def __init__(self, parts: Parts, reranker: Reranker, model: Model, taught: Taught | None = None) -> None:
         self._parts = parts
+        self._taught = taught
         wanted = parts.settings.recall.generated
         self._generator = generator_on(model, parts.cache, parts.settings, parts.items) if wanted else None
         self._timeout_s = patience_s(parts.settings)
         self._reranked = parts.settings.recall.n_candidates
-        self._ranker = Ranker(parts.fresh_index, parts.embedder, parts.weights, parts.tag_rates, reranker)
+        folds = taught.by_fold if taught else (None,)
+        self._rankers = [
+            Ranker(parts.fresh_index, parts.embedder, parts.weights, parts.tag_rates, reranker, learned)
+            for learned in folds
+        ]
+        self._collaborative = [Collaborative(learned) if learned else None for learned in folds]
 
-    def answer(self, person: Person, wish: str | None) -> Slate:
-        """The first 100 items that the person has not met; the model orders `recall.n_candidates` of them."""
+    def answer(self, case: Case, person: Person, wish: str | None) -> Slate:
+        """The first 100 items that the case's person has not met; the model orders `recall.n_candidates` of them."""
+        fold = self._taught.fold(case) if self._taught else 0
         deadline = Deadline(self._timeout_s)
         written = written_for(self._parts, person, wish, deadline, self._generator)
-        found = recall(self._parts, person, wish, None, PLACES, written.queries)
+        found = recall(self._parts, person, wish, None, PLACES, written.queries, self._collaborative[fold])
         items = items_of(self._parts.store, found)
         first, rest = items[: self._reranked], items[self._reranked :]
-        ranked = _followed(self._ranker.rank(person.taste, first, wish, deadline), rest)
+        ranked = _followed(self._rankers[fold].rank(person.taste, first, wish, deadline), rest)
         return slate_of(person.profile.user_id, ranked, k=PLACES, wish=wish, candidates=found, written=written)
 
 
@@ -55,7 +65,11 @@ def open_catalogue(dataset: DataSet, opening: Opening) -> Iterator[tuple[Parts, 
     `Parts` does.
     """
     with open_folder(dataset, opening.settings, opening.watch, opening.told) as parts:
-        yield parts, OverCatalogue(parts, opening.reranker, opening.model)
+        learned = None
+        if opening.learns:
+            with opening.watch("Learning from behaviour"):
+                learned = taught(dataset, opening.settings.learn)
+        yield parts, OverCatalogue(parts, opening.reranker, opening.model, learned)
 
 
 @contextmanager
@@ -73,7 +87,9 @@ def open_folder(dataset: DataSet, settings: Settings, watch: Watch, told: Told) 
 
 
 def _settings(settings: Settings, folder: Path) -> Settings:
-    return settings.model_copy(update={"folder": folder, "chroma": ChromaSettings()})
+    """These over another folder, patient with the queries that a model writes."""
+    recall = settings.recall.model_copy(update={"generated_timeout_s": patience_s(settings)})
+    return settings.model_copy(update={"folder": folder, "chroma": ChromaSettings(), "recall": recall})
 
 
 def _followed(ranked: Order, rest: Sequence[Item]) -> Order:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agent.deadline import Deadline
-from agent.slates import unranked
-from agent.stages import person_with, said
+from agent.person import person_with, said
+from agent.slate.making import unranked
 from agent.types import Item, Slate
 from eval.cases import Case, DataSet
 from eval.rankers import patience_s

@@ -11,6 +11,7 @@ from agent.ranker import EmbeddedItems, Ranker
 from agent.recall.signals import tag_rates
 from agent.types import Slate
 from eval.cases import Case, DataSet
+from eval.learning import Taught, taught
 from eval.rankers import OverItems, Shown, patience_s
 from eval.tasks.base import Answerer, Opening, Task
 
@@ -23,15 +24,26 @@ def open_rank(dataset: DataSet, opening: Opening) -> Iterator[Answerer]:
         embedder = Shown(parts.embedder, show)
         embedded = EmbeddedItems(list(items.values()), embedder)
     rates = tag_rates(list(items.values()))
-    ranker = Ranker(embedded, embedder, parts.weights, rates, opening.reranker)
-    over = OverItems(ranker, patience_s(opening.settings))
+    learned = _taught(dataset, opening)
+    rankers = [
+        OverItems(Ranker(embedded, embedder, parts.weights, rates, opening.reranker, one), patience_s(opening.settings))
+        for one in (learned.by_fold if learned else (None,))
+    ]
     _precompute(dataset, opening)
 
     def answer(case: Case) -> Slate:
         """The slate for one case."""
+        over = rankers[learned.fold(case) if learned else 0]
         return over.rank([items[i] for i in case.history], [items[i] for i in case.candidates], case.wish)
 
     yield answer
+
+
+def _taught(dataset: DataSet, opening: Opening) -> Taught | None:
+    if not opening.learns:
+        return None
+    with opening.watch("Learning from behaviour"):
+        return taught(dataset, opening.settings.learn)
 
 
 def _precompute(dataset: DataSet, opening: Opening) -> None:

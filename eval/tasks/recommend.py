@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agent.stages import person_from, person_with, said
+from agent.person import person_of, person_with, said
 from agent.types import Slate
 from eval.cases import Case, DataSet
 from eval.tasks.base import Answerer, Opening, Task
@@ -22,10 +22,10 @@ def open_recommend(dataset: DataSet, opening: Opening) -> Iterator[Answerer]:
 
         def answer(case: Case) -> Slate:
             """The slate for one case."""
-            person = person_from(parts.store, case.user_id)
+            person = person_of(parts, case.user_id)
             if not person.events:
                 person = person_with([dataset.items[item_id] for item_id in case.history])
-            return over.answer(person, said(case.wish))
+            return over.answer(case, person, said(case.wish))
 
         yield answer
 

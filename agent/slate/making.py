@@ -12,7 +12,7 @@ from agent.errors import ConfigError, StoreError
 from agent.ranker import Order
 from agent.recall.generated import Written
 from agent.store import Store
-from agent.types import Candidate, Degradation, Item, Recommendation, Slate, Step
+from agent.types import SLATE, Candidate, Degradation, Item, Recommendation, Slate, Step
 
 
 def slate_of(
@@ -76,12 +76,18 @@ def kept_slate(text: str) -> Slate | None:
         return None
 
 
+def _placed(r: Recommendation) -> tuple[Step, ...]:
+    """The path, which ends with the place in the slate."""
+    if r.path and (r.path[-1].stage, r.path[-1].source) == (SLATE, SLATE):
+        return r.path
+    return (*r.path, Step(stage=SLATE, source=SLATE, score=r.score, rank=r.rank))
+
+
 def one_of(slate: Slate | None, item_id: str) -> Slate | None:
     """The slate with that item alone, the place it had being the last step of its path; None where it is not in it."""
     for r in slate or ():
         if r.item.item_id == item_id:
-            place = Step(stage="slate", source="slate", score=r.score, rank=r.rank)
-            alone = r.model_copy(update={"rank": 1, "path": (*r.path, place)})
+            alone = r.model_copy(update={"rank": 1, "path": _placed(r)})
             return slate.model_copy(update={"recommendations": (alone,)}) if slate else None
     return None
 
