@@ -57,13 +57,23 @@ GENERATED = sa.Table(  # joined later: stores without it get it when they are ne
     sa.Column("item_id", sa.Text, primary_key=True),
     sa.Column("body", sa.Text, nullable=False),  # what a model wrote about the item, as JSON
 )
+LINKS = sa.Table(  # joined later, as GENERATED: the events that speak of accounts, to be found by either account
+    "links",
+    _schema,
+    sa.Column("event_id", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, nullable=False, index=True),
+    sa.Column("other_id", sa.Text, nullable=False, index=True),  # the own account where none other is named
+)
+_JOINED_LATER = (GENERATED, LINKS)
 
+_NOTES = ("first", "second", "third")
 _STANDING = sa.select(  # made once: it is asked before every answer
-    *(sa.select(META.c.value).where(META.c.key == sa.bindparam(name)).scalar_subquery() for name in ("note", "other")),
-    sa.select(sa.func.count()).where(EVENTS.c.user_id == sa.bindparam("user_id")).scalar_subquery(),
+    *(sa.select(META.c.value).where(META.c.key == sa.bindparam(name)).scalar_subquery() for name in _NOTES),
+    sa.select(sa.func.count()).where(EVENTS.c.user_id.in_(sa.bindparam("users", expanding=True))).scalar_subquery(),
 )
 
 Connection = sa.Connection
+Row = sa.Row[Any]
 
 
 class Database:
@@ -126,11 +136,14 @@ class Database:
         """How many rows the table has. Raises StoreError."""
         return int(self.read(sa.select(sa.func.count()).select_from(table))[0][0])
 
-    def standing(self, note: str, other_note: str, user_id: str) -> tuple[str | None, str | None, int]:
-        """Two notes, None where there is none, and how many events a person has, in one read. Raises StoreError."""
+    def standing(
+        self, notes: tuple[str, str, str], user_ids: Sequence[str]
+    ) -> tuple[str | None, str | None, str | None, int]:
+        """Three notes, None where there is none, and how many events these users have: one read. Raises StoreError."""
+        given = {**dict(zip(_NOTES, notes, strict=True)), "users": list(user_ids)}
         with translated(f"cannot read the store {self.name}"), self._engine.connect() as connection:
-            found = connection.execute(_STANDING, {"note": note, "other": other_note, "user_id": user_id}).one()
-        return found[0], found[1], int(found[2])
+            found = connection.execute(_STANDING, given).one()
+        return found[0], found[1], found[2], int(found[3])
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -205,10 +218,10 @@ class Database:
 
     def _complete(self) -> None:
         """Make the tables that joined later."""
-        if self.read_only or self.has(GENERATED):
-            return
-        with self.writing() as connection:
-            GENERATED.create(connection, checkfirst=True)
+        missing = [] if self.read_only else [table for table in _JOINED_LATER if not self.has(table)]
+        if missing:
+            with self.writing() as connection:
+                _schema.create_all(connection, missing)
 
 
 def translated(what: str) -> AbstractContextManager[None]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
 from agent.profile.fold import Fold
 from agent.profile.ledger import Background
 from agent.store import Store
+from agent.stored import Standing
 from agent.types import Event, Item
 
 MOST_PEOPLE = 1_000
@@ -21,18 +23,21 @@ _T = TypeVar("_T")
 
 @dataclass
 class _Kept:
-    """One person's fold, the items it knows, and of which state of catalogue and forgetting it is."""
+    """One person's fold, the items it knows, of which state of catalogue and forgetting it is, and of whose events."""
 
     fold: Fold
     known: dict[str, Item]
     of: str
+    links: str | None
+    accounts: tuple[str, ...]
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
 class Folds:
-    """Folds by person, each brought up to date with the store before it is read, whichever process wrote there.
+    """Folds by account, each brought up to date with the store before it is read, whichever process wrote there.
 
-    Those read longest ago go when there are too many. Safe for several threads.
+    Accounts that are linked are read together, unless the person keeps them apart. Those read longest ago go when there
+    are too many. Safe for several threads.
     """
 
     def __init__(self, store: Store, background: Callable[[], Background]) -> None:
@@ -50,16 +55,11 @@ class Folds:
 
     def read(self, user_id: str, make: Callable[[Fold, Mapping[str, Item]], _T]) -> _T:
         """What `make` makes of the person's fold and of the items that it knows. It must keep neither of the two."""
-        state, held = self._store.standing_of(user_id)
-        with self._lock:
-            kept = self._kept.get(user_id)
-            if kept is None or kept.of != state:
-                kept = self._kept[user_id] = self._fresh(user_id, state)
-            self._kept.move_to_end(user_id)
+        kept, held = self._current(user_id)
         with kept.lock:
-            if not self._caught_up(user_id, kept, held):
+            if not self._caught_up(kept, held):
                 kept.fold, kept.known = self._empty(user_id)
-                self._take(kept, self._store.events_of(user_id))
+                self._take(kept, self._events(kept.accounts))
             made = make(kept.fold, kept.known)
         self._let_go()
         return made
@@ -78,20 +78,45 @@ class Folds:
         with self._lock:
             self._kept.pop(user_id, None)
 
-    def _fresh(self, user_id: str, state: str) -> _Kept:
-        return _Kept(*self._empty(user_id), state)
+    def _current(self, user_id: str) -> tuple[_Kept, int]:
+        """What is kept of the person, empty where it must be folded anew; and how many events there are to it."""
+        with self._lock:
+            kept = self._kept.get(user_id)
+        standing = self._store.standing_of(*(kept.accounts if kept else (user_id,)))
+        if kept is None or (kept.of, kept.links) != (standing.state, standing.links):
+            accounts = self._accounts(user_id, standing.links)
+            if kept is None or (kept.of, kept.accounts) != (standing.state, accounts):
+                kept = _Kept(*self._empty(user_id), standing.state, standing.links, accounts)
+            kept.links = standing.links
+            standing = self._store.standing_of(*accounts)
+        with self._lock:
+            self._kept[user_id] = kept
+            self._kept.move_to_end(user_id)
+        return kept, standing.n_events
+
+    def standing(self, user_id: str) -> Standing:
+        """What changes whenever the person's fold does: how the accounts stand that are read for this one."""
+        standing = self._store.standing_of(user_id)
+        return self._store.standing_of(*self._accounts(user_id, standing.links)) if standing.links else standing
+
+    def _accounts(self, user_id: str, links: str | None) -> tuple[str, ...]:
+        """The accounts whose events speak for this one, as long as links stay the same."""
+        return (user_id,) if links is None else self._store.identity_of(user_id).read
+
+    def _events(self, accounts: Iterable[str], since: datetime | None = None) -> Iterator[Event]:
+        return (event for account in accounts for event in self._store.events_of(account, since))
 
     def _empty(self, user_id: str) -> tuple[Fold, dict[str, Item]]:
         known: dict[str, Item] = {}
         return Fold(user_id, known, self._background()), known
 
-    def _caught_up(self, user_id: str, kept: _Kept, held: int) -> bool:
+    def _caught_up(self, kept: _Kept, held: int) -> bool:
         """Fold in what was written since; False where the store holds other events than can have come so."""
         if held < len(kept.fold):  # another thread may have folded in what was written meanwhile
-            held = self._store.standing_of(user_id)[1]
+            held = self._store.standing_of(*kept.accounts).n_events
         if held > len(kept.fold):
             newest = kept.fold.newest
-            self._take(kept, self._store.events_of(user_id, newest.at if newest else None))
+            self._take(kept, self._events(kept.accounts, newest.at if newest else None))
             return len(kept.fold) >= held
         return len(kept.fold) == held
 

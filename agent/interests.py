@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 from agent.errors import ModelError
 from agent.parts import Parts
 from agent.profile.fold import fold_of
 from agent.profile.ledger import Background
+from agent.profile.platforms import weigh_by
 from agent.profile.prior import crowd_prior, liked_shares, prior_of
 from agent.profile.wording import TagReader
 from agent.store import Store
@@ -23,7 +25,7 @@ def background_of(parts: Parts) -> Background:
     A model that cannot be opened is told of, and rules take its place.
     """
     prior = crowd_prior(prior_of(parts.tag_rates), json.loads(parts.store.meta_get(_LIKED) or "{}"))
-    by_rule = Background(prior, read=TagReader(tuple(prior)))
+    by_rule = Background(prior, read=TagReader(tuple(prior)), weigh=weigh_by(parts.settings.platforms))
     settings = parts.settings.interests
     if settings.texts == "named" and settings.items == "tags":
         return by_rule
@@ -33,7 +35,7 @@ def background_of(parts: Parts) -> Background:
         parts.say(f"interests are read without the model: {error}")
         return by_rule
     read = tagger.read if settings.texts == "model" else by_rule.read
-    return Background(prior, read=read, spread=tagger.spread if settings.items == "model" else by_rule.spread)
+    return replace(by_rule, read=read, spread=tagger.spread if settings.items == "model" else by_rule.spread)
 
 
 def learn_prior(store: Store) -> int:

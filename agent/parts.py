@@ -29,6 +29,7 @@ from agent.types import Item
 
 if TYPE_CHECKING:
     from agent.learn.learned import Learned
+    from agent.pictures import Pictures
     from agent.recall.collaborative import Collaborative
     from agent.recall.generated import Generator
     from agent.recall.index import Index
@@ -231,6 +232,18 @@ class Parts:
         """What was learned from behaviour, to find items by; None where nothing was, or it is damaged."""
         return self.shelved.collaborative if (self.settings.folder / "learned").is_dir() else None
 
+    @once
+    def pictures(self) -> Pictures | None:
+        """Pictures of items, to find others by; None where no model looks at them. Raises ConfigError, StoreError."""
+        if self.settings.images.source == "off":
+            return None
+        from agent.looking import open_pictures
+
+        self._check_open()
+        pictures = open_pictures(self.settings, self.cache, self.embedder)
+        self._open.callback(pictures.close)
+        return pictures
+
     def _learned(self) -> Learned | None:
         return self.collaborative.learned if self.collaborative else None
 
@@ -253,6 +266,8 @@ class Parts:
     @once
     def generator(self) -> Generator:
         """What the model writes as queries. Raises as `model` does, PromptError."""
+        from agent.recall.generated import generator_on
+
         return generator_on(self.model, self.cache, self.settings, self.items)
 
     def explainer(self, model: Model | None) -> Explainer:
@@ -277,22 +292,3 @@ def workshop(model: Model, cache: Cache, settings: Settings) -> Workshop:
     from agent.rerank.strategies import Workshop
 
     return Workshop(model, cache, settings.language, settings.noun, prompts.check(settings.prompts))
-
-
-def generator_on(model: Model, cache: Cache, settings: Settings, items: Iterable[Item]) -> Generator:
-    """What a model writes as queries to a catalogue of these items, as the settings say. Raises PromptError."""
-    from agent.recall.generated import Generator
-
-    task = "recall-generate-chat" if "chat" in model.abilities else "recall-generate"
-    folder, control = prompts.check(settings.prompts), model.control_tokens
-    prompt = prompts.load(task, settings.language, control_tokens=control, folder=folder)
-    known = list(items)
-    return Generator(
-        model,
-        prompt,
-        cache,
-        noun=settings.noun,
-        weight=settings.recall.generated_weight,
-        titles=[item.title for item in known],
-        vocabulary={tag for item in known for tag in item.tags},
-    )

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from agent.acts import Correction, corrections, events_of_acts, rated_acts
 from agent.catalogue.report import forget_refused
+from agent.errors import ConfigError, NotFound
 from agent.parts import Parts
 from agent.person import person_of
+from agent.profile.identity import Identity, pair_of
 from agent.slate.making import listed
-from agent.store import Forgotten
+from agent.stored import Forgotten, Standing
 from agent.types import Event, EventKind, Item, Profile
 
 if TYPE_CHECKING:
@@ -60,6 +62,10 @@ class People:
         """All that a person did, oldest first, whichever process wrote it."""
         return self.parts.folds.read(user_id, lambda fold, _: fold.events)
 
+    def standing(self, user_id: str) -> Standing:
+        """What changes whenever there is news of the person, or of the catalogue."""
+        return self.parts.folds.standing(user_id)
+
     def profile(self, user_id: str) -> Profile:
         """What is known of a person's taste; empty for someone of whom nothing is known."""
         return person_of(self.parts, user_id).profile
@@ -92,8 +98,57 @@ class People:
         self.parts.folds.hear(events)
         return events
 
-    def forget(self, user_id: str) -> Forgotten:
-        """Erase everything about a person, the refused rows that name them included; how much there was."""
+    def identity(self, user_id: str) -> Identity:
+        """The person's accounts: that one, and those linked with it, at once or through others."""
+        return self.parts.store.identity_of(user_id)
+
+    def link(self, user_id: str, other: str, *, at: datetime | None = None) -> Identity:
+        """Say that two accounts are one person's, from now on read together; their accounts as they are then.
+
+        Nothing is written where that link is in force already. Raises ConfigError for one account twice.
+        """
+        if user_id == other:
+            raise ConfigError(f"{user_id!r} is one account", "Name two: palate link A B")
+        if pair_of(user_id, other) not in self.identity(user_id).links:
+            self._say(user_id, EventKind.LINK, other, at)
+        return self.identity(user_id)
+
+    def unlink(self, user_id: str, other: str, *, at: datetime | None = None) -> Identity:
+        """Take the link of two accounts back, that one alone; the accounts of the first as they are then.
+
+        Raises NotFound where no link of these two is in force, with those that the first account has.
+        """
+        links = self.identity(user_id).links
+        if pair_of(user_id, other) not in links:
+            ours = [" and ".join(pair) for pair in links if user_id in pair]
+            hint = f"Links of {user_id}: {', '.join(ours)}" if ours else f"See: palate accounts {user_id}"
+            raise NotFound(f"{user_id!r} and {other!r} are not linked to each other", hint)
+        self._say(user_id, EventKind.UNLINK, other, at)
+        return self.identity(user_id)
+
+    def keep_apart(self, user_id: str, apart: bool, *, at: datetime | None = None) -> Identity:
+        """Say whether each of the person's accounts is read alone, linked as they are; what their accounts are then."""
+        self._say(user_id, EventKind.APART, "yes" if apart else "no", at)
+        return self.identity(user_id)
+
+    def _say(self, user_id: str, kind: EventKind, text: str, at: datetime | None) -> None:
+        event = Event(user_id=user_id, kind=kind, text=text, at=at or datetime.now(UTC))
+        self.parts.store.put_events([event])
+        self.parts.folds.hear([event])
+
+    def forget(self, user_id: str, *, linked: bool = False) -> Forgotten:
+        """Erase everything about an account, the refused rows that name it included; how much there was, what remains.
+
+        With `linked`, everything about all accounts of the person.
+        """
+        others = self.identity(user_id).others if linked else ()
+        gone = [self._forget(account) for account in (user_id, *others)]
+        events, turns, links = (
+            sum(counts) for counts in zip(*((g.events, g.turns, g.links) for g in gone), strict=True)
+        )
+        return Forgotten(events, turns, links, () if linked else gone[0].remaining)
+
+    def _forget(self, user_id: str) -> Forgotten:
         forget_refused(self.parts.settings.folder / "refused", user_id)
         self.parts.folds.drop(user_id)
         return self.parts.store.forget(user_id)

@@ -12,6 +12,7 @@ from agent.parts import Parts
 from agent.profile.corrections import heeded
 from agent.profile.fold import Fold, profile_from
 from agent.profile.ledger import Background
+from agent.profile.platforms import Weigh, alike
 from agent.profile.taste import Pace, paced_weights, recency_weights
 from agent.ranker import Taste
 from agent.sections import ProfileSettings
@@ -22,13 +23,14 @@ from agent.types import Event, EventKind, Item, Profile
 class Person:
     """Someone's events, oldest first, the profile folded from them, and the items they speak of that are known.
 
-    Without a `pace`, their acts have an order but no times.
+    Without a `pace`, their acts have an order but no times. `weigh` tells what an event counts.
     """
 
     events: Sequence[Event]
     profile: Profile
     known: Mapping[str, Item]
     pace: Pace | None = None
+    weigh: Weigh = alike
 
     @classmethod
     def of(
@@ -61,7 +63,8 @@ class Person:
     def _met(self, profile: Profile) -> list[str]:
         """What they took up, each at its first place, without what they disliked."""
         avoided = {reaction.item_id for reaction in profile.disliked}
-        return [item_id for item_id in dict.fromkeys(taken_up(self.events)) if item_id not in avoided]
+        counted = self.events if self.weigh is alike else [event for event in self.events if self.weigh(event)]
+        return [item_id for item_id in dict.fromkeys(taken_up(counted)) if item_id not in avoided]
 
     def wish(self, now: str | None) -> str | None:
         """What they ask for now; without that, and with nothing liked to go by, the last wish they stated."""
@@ -76,7 +79,8 @@ def person_of(parts: Parts, user_id: str, now: datetime | None = None) -> Person
     def read(fold: Fold, known: Mapping[str, Item]) -> Person:
         """The person of a fold."""
         moment = now or (fold.newest.at if fold.newest else None)
-        return Person(fold.events, fold.profile(), dict(known), _pace(settings, moment) if moment else None)
+        pace = _pace(settings, moment) if moment else None
+        return Person(fold.events, fold.profile(), dict(known), pace, parts.background.weigh)
 
     return parts.folds.read(user_id, read)
 

@@ -18,6 +18,8 @@ from pydantic import (
 
 from agent.errors import ConfigError
 from agent.language import Language
+from agent.platforms import Platforms
+from agent.recall.weights import Family, weights_in
 from agent.rerank.expression import parse
 from agent.slate.rules import caps_in, caps_of
 
@@ -54,6 +56,13 @@ def _caps(given: object) -> object:
     return caps
 
 
+def _weights(given: object) -> object:
+    try:
+        return weights_in(given) if isinstance(given, str) else given
+    except ConfigError as error:
+        raise ValueError(f"is refused: {error.message} ({error.hint})") from error
+
+
 Folder = Annotated[Path, AfterValidator(_home_expanded)]
 Word = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")
@@ -64,6 +73,8 @@ Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern="^[0-9a-fA-F]{6
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Share = Annotated[float, Field(ge=0, le=1)]
 MostPer = Annotated[dict[Word, Annotated[int, Field(ge=0, le=10_000)]], BeforeValidator(_caps)]
+Weight = Annotated[float, Field(ge=0, le=1_000)]
+SourceWeights = Annotated[dict[Family, Weight], BeforeValidator(_weights)]
 
 
 class Section(BaseModel):
@@ -130,6 +141,9 @@ class RecallSettings(Section):
     where_pushdown_max_rows: int = Field(
         default=2_000, ge=0, description="a filter that leaves at most so many rows is applied inside the index"
     )
+    weights: SourceWeights = Field(
+        default={}, description="what a source weighs in the fusion, in place of its shipped weight; 0: not asked"
+    )
     beside_wish: float = Field(
         default=0.25, ge=0, le=1, description="what behaviour weighs beside a stated wish, of its weight without one"
     )
@@ -186,6 +200,23 @@ class SlateSettings(Section):
     max_per: MostPer = Field(default={}, description="most places for each value of a field, or for a test's items")
 
 
+class ImageSettings(Section):
+    """Whether and how pictures of items are looked at (docs/images.md)."""
+
+    source: Literal["off", "openclip", "endpoint", "describe"] = Field(default="off", description="who looks at them")
+    model: Word | None = Field(default=None, description="the model that embeds or describes pictures")
+    checkpoint: Word = Field(default="laion2b_s34b_b79k", description="the weights of an OpenCLIP model")
+    base_url: WebAddress | None = Field(default=None, description="by default that of the endpoint")
+    api_key: SecretStr | None = None
+    shape: Literal["input", "messages"] = Field(default="input", description="how an endpoint is given a picture")
+    timeout_s: Seconds = Field(default=20, description="what looking at one may take")
+    weight: float = Field(default=0.5, ge=0, le=10, description="what pictures of liked items weigh in the fusion")
+    folder: Folder | None = Field(default=None, description="where the files lie; by default in the data folder")
+    fetch: bool = Field(default=False, description="get pictures from the web, never from private addresses")
+    fetch_timeout_s: Seconds = Field(default=5, description="what getting one may take")
+    max_mb: float = Field(default=5, gt=0, le=100, description="larger ones are refused")
+
+
 class ExplainSettings(Section):
     """How reasons are written."""
 
@@ -209,10 +240,12 @@ class Settings(Section):
     chroma: ChromaSettings = ChromaSettings()
     profile: ProfileSettings = ProfileSettings()
     interests: InterestSettings = InterestSettings()
+    platforms: Platforms = Field(default={}, description="by name: weight, kinds and transfer of its events")
     recall: RecallSettings = RecallSettings()
     learn: LearnSettings = LearnSettings()
     rerank: RerankSettings = RerankSettings()
     slate: SlateSettings = SlateSettings()
+    images: ImageSettings = ImageSettings()
     explain: ExplainSettings = ExplainSettings()
 
     @property

@@ -21,6 +21,7 @@ from agent.recall.collaborative import WEIGHTS, WHY, Collaborative
 from agent.recall.fuse import fuse
 from agent.recall.generated import Generator, Written
 from agent.recall.queries import Around, queries_for
+from agent.recall.weights import weighed
 from agent.recall.where import Where
 from agent.rerank.base import Reranker
 from agent.store import Store
@@ -74,11 +75,14 @@ def searched(
     written: Sequence[Query] = (),
     learned: Collaborative | None = None,
 ) -> list[Found]:
-    """What every source of recall finds by itself: up to `depth` unseen candidates each."""
+    """What every source of recall finds by itself: up to `depth` unseen candidates each.
+
+    A source that `recall.weights` gives 0 is not asked.
+    """
     if where is not None:
         parts.fresh_index.check(where)
-    queries = [*_queries(parts, person, wish), *written]
-    found = [_answered(parts, query, depth, where, person.profile.seen) for query in queries]
+    queries = [*queries_of(parts, person, wish, parts.settings.profile.centres), *written]
+    found = [answered_by(parts, query, depth, where, person.profile.seen) for query in queries]
     collaborative = learned or parts.collaborative
     return (
         found if collaborative is None else [*found, *_by_behaviour(parts, collaborative, person, wish, where, depth)]
@@ -178,20 +182,27 @@ def items_of(store: Store, candidates: Iterable[Candidate]) -> list[Item]:
     return [found[item_id] for item_id in ids if item_id in found]
 
 
-def _queries(parts: Parts, person: Person, wish: str | None) -> list[Query]:
-    taste = person.taste
+def queries_of(parts: Parts, person: Person, wish: str | None, centres: int) -> list[Query]:
+    """What a person's taste, in up to so many centres, and their wish ask the catalogue.
+
+    Each weighs what `recall.weights` says; what weighs nothing is not asked.
+    """
+    taste, own = person.taste, parts.settings.recall.weights
     vectors = parts.fresh_index.vectors([item.item_id for item in (*taste.liked, *taste.disliked)])
     liked = [(i, w) for i, w in zip(taste.liked, taste.weights, strict=True) if i.item_id in vectors]
     rows, weights = [vectors[item.item_id] for item, _ in liked], [weight for _, weight in liked]
     whole = taste_vector(rows, weights, [vectors[i.item_id] for i in taste.disliked if i.item_id in vectors])
-    centres = [
+    around = [
         Around(centre.vector, centre.mass, [liked[place][0].name for place in centre.members])
-        for centre in centres_of(rows, weights, parts.settings.profile.centres)
+        for centre in centres_of(rows, weights, centres)
     ]
-    return queries_for(wish, whole, centres, person.profile.pinned)
+    asked = queries_for(wish, whole, around, person.profile.pinned)
+    weighing = [(query, weighed(query.source, query.weight, own)) for query in asked]
+    return [query.model_copy(update={"weight": weight}) for query, weight in weighing if weight]
 
 
-def _answered(parts: Parts, query: Query, depth: int, where: Where | None, seen: frozenset[str]) -> Found:
+def answered_by(parts: Parts, query: Query, depth: int, where: Where | None, seen: frozenset[str]) -> Found:
+    """What the index finds for one query, the time of its embedding included: up to `depth` unseen candidates."""
     started, vector = time.perf_counter(), _vector(parts, query)
     candidates = parts.fresh_index.search(vector, depth, source=query.source, where=where, exclude=seen)
     return Found(query.source, query.why, query.weight, candidates, (time.perf_counter() - started) * 1e3)
@@ -203,8 +214,11 @@ def _by_behaviour(
     """What behaviour finds, of items that are in the catalogue still and pass the filter."""
     changed = learned.catalogue not in ("", parts.store.catalogue_version)
     deep, share = depth if where is None else depth * FILTERED_DEPTH, parts.settings.recall.beside_wish if wish else 1.0
+    weights = {source: weighed(source, shipped, parts.settings.recall.weights) for source, shipped in WEIGHTS.items()}
     found = []
-    for source, weight in WEIGHTS.items():
+    for source, weight in weights.items():
+        if not weight:
+            continue
         started = time.perf_counter()
         candidates = learned.search(source, person.taste.history, deep, person.profile.seen)
         kept = _fitting(parts.store, candidates, where)[:depth] if changed or where is not None else candidates

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -16,8 +15,11 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from agent import links
 from agent.database import EVENTS, GENERATED, ITEMS, META, TURNS, Database
 from agent.errors import StoreError
+from agent.profile.identity import Identity, identity_of
+from agent.stored import Forgotten, Standing, Turn
 from agent.types import Event, Item
 
 if TYPE_CHECKING:
@@ -25,32 +27,12 @@ if TYPE_CHECKING:
 
 FILE_NAME = "palate.sqlite"
 _ROWS_PER_STATEMENT = 500
-_VERSION, _FORGETTING = "catalogue version", "forgetting version"
+_VERSION, _FORGETTING, _LINKING = "catalogue version", "forgetting version", "linking version"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 _T = TypeVar("_T")
 _V = TypeVar("_V", bound=BaseModel)
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One utterance of a conversation, numbered in the order of arrival."""
-
-    turn_id: int
-    user_id: str
-    conversation_id: str
-    role: str
-    content: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Forgotten:
-    """How many rows about a person were erased."""
-
-    events: int
-    turns: int
 
 
 class Store:
@@ -194,7 +176,10 @@ class Store:
                 rows = [
                     {"event_id": e.event_id, "user_id": e.user_id, "at": _micros(e.at), "body": _json(e)} for e in some
                 ]
-                new += len(connection.execute(statement, rows).all())
+                kept = {row.event_id for row in connection.execute(statement, rows)}
+                new += len(kept)
+                if links.keep(connection, {e.event_id: e for e in reversed(some) if e.event_id in kept}.values()):
+                    self._note(connection, _LINKING, uuid.uuid4().hex)
         return new
 
     def events_of(self, user_id: str, since: datetime | None = None) -> list[Event]:
@@ -207,13 +192,14 @@ class Store:
         """How many events the store holds."""
         return self._database.count(EVENTS)
 
-    def standing_of(self, user_id: str) -> tuple[str, int]:
-        """How many events the person has, after what changes with the catalogue and whenever somebody is forgotten.
+    def standing_of(self, *user_ids: str) -> Standing:
+        """How many events these have together, and what changes with the catalogue, forgetting and links."""
+        catalogue, forgetting, linking, n = self._database.standing((_VERSION, _FORGETTING, _LINKING), user_ids)
+        return Standing(f"{catalogue} {forgetting}", linking, n)
 
-        While that stays the same, events only join.
-        """
-        catalogue, forgetting, n_events = self._database.standing(_VERSION, _FORGETTING, user_id)
-        return f"{catalogue} {forgetting}", n_events
+    def identity_of(self, user_id: str) -> Identity:
+        """The person whose account this is, by the links that are in force."""
+        return identity_of(user_id, (self._parsed(Event, row.body) for row in links.told(self._database, user_id)))
 
     def users(self) -> list[str]:
         """Everyone who has an event or a turn, by id."""
@@ -221,18 +207,23 @@ class Store:
         return sorted({row.user_id for query in queries for row in self._database.read(query)})
 
     def forget(self, user_id: str) -> Forgotten:
-        """Erase everything about a person: once this returns, no byte of it is left in the store's files.
+        """Erase everything about an account: once this returns, no byte of it is left in the store's files.
 
-        Raises StoreError when another process was reading and old bytes may remain: call it again then.
+        That takes in what other accounts said of links with it, and the answers kept for accounts that were ever linked
+        with it; all else of theirs remains. Raises StoreError when another process was reading and old bytes may
+        remain: call it again then.
         """
+        remaining = self.identity_of(user_id).others
+        ever = links.accounts_in(links.told(self._database, user_id)) - {user_id}
         with self._database.writing() as connection:
+            told, answers = links.erase(connection, user_id, ever)
             events, turns = (
                 connection.execute(table.delete().where(table.c.user_id == user_id)).rowcount
                 for table in (EVENTS, TURNS)
             )
             self._note(connection, _FORGETTING, uuid.uuid4().hex)
         self._database.scrub()
-        return Forgotten(events=events, turns=turns)
+        return Forgotten(events, turns + answers, told, remaining)
 
     # Conversations and notes
 

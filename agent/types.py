@@ -45,11 +45,13 @@ def _storable(text: str) -> str:
     return text
 
 
+_STORABLE = AfterValidator(_storable)
 Identifier = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS), AfterValidator(_storable), AfterValidator(_printable)
+    str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS), _STORABLE, AfterValidator(_printable)
 ]
-Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARS), AfterValidator(_storable)]
-Tag = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), AfterValidator(_storable)]
+Title = Annotated[str, StringConstraints(min_length=1, max_length=MAX_TITLE_CHARS, strip_whitespace=True), _STORABLE]
+Text = Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARS), _STORABLE]
+Tag = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True), _STORABLE]
 
 
 class Value(BaseModel):
@@ -62,11 +64,7 @@ class Item(Value):
     """One thing that can be recommended. `popularity` is any non-negative count or score; higher is better known."""
 
     item_id: Identifier
-    title: Annotated[
-        str,
-        StringConstraints(min_length=1, max_length=MAX_TITLE_CHARS, strip_whitespace=True),
-        AfterValidator(_storable),
-    ]
+    title: Title
     tags: tuple[Tag, ...] = ()
     text: Text = ""
     attributes: Mapping[str, Attribute] = Field(default_factory=dict)
@@ -110,6 +108,9 @@ class EventKind(StrEnum):
     REVIEW = "review"
     MESSAGE = "message"
     INTEREST = "interest"
+    LINK = "link"
+    UNLINK = "unlink"
+    APART = "apart"
 
 
 class Event(Value):
@@ -133,14 +134,19 @@ class Event(Value):
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
-        if self.item_id is None and not (self.text or "").strip():
+        words = (self.text or "").strip()
+        if self.item_id is None and not words:
             raise ValueError("an event names an item_id, or holds text, or both")
         if self.kind is EventKind.RATE and self.value is None:
             raise ValueError("a rating needs a value")
-        if self.kind is EventKind.INTEREST and not (self.text or "").strip():
+        if self.kind is EventKind.INTEREST and not words:
             raise ValueError("an interest names its tag as text")
         if self.kind is EventKind.INTEREST and self.value is not None and not 0 <= self.value <= 1:
             raise ValueError("an interest is a share between 0 and 1")
+        if self.kind in (EventKind.LINK, EventKind.UNLINK) and words in ("", self.user_id):
+            raise ValueError(f"a {self.kind} names another account as text")
+        if self.kind is EventKind.APART and words not in ("yes", "no"):
+            raise ValueError("to keep accounts apart is yes or no, as text")
         return self
 
 
@@ -287,15 +293,8 @@ class Slate(Value):
         return {
             "user": self.user_id,
             "recommendations": [
-                {
-                    "rank": r.rank,
-                    "item_id": r.item.item_id,
-                    "title": r.item.name,
-                    "score": r.score,
-                    "explored": r.explored,
-                    "path": [step.model_dump() for step in r.path],
-                    "rationale": None if r.rationale is None else r.rationale.model_dump(mode="json"),
-                }
+                {"rank": r.rank, "item_id": r.item.item_id, "title": r.item.name, "score": r.score}
+                | {"explored": r.explored, **r.model_dump(mode="json", include={"path", "rationale"})}
                 for r in self.recommendations
             ],
             "degraded": [d.model_dump() for d in self.degraded],

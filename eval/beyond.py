@@ -27,6 +27,7 @@ COVERAGE, GINI = "coverage", "gini"
 NOVELTY, POPULARITY = "novelty", "popularity"
 TAG_DIVERSITY, VECTOR_DIVERSITY, CALIBRATION = "tag_diversity", "vector_diversity", "calibration"
 LOWER_IS_BETTER = frozenset({GINI, CALIBRATION})
+OF_ALL = frozenset({COVERAGE, GINI})  # figures of all lists together, without an interval
 
 FORMULAS = {
     COVERAGE: "different items in the first {k} places of all cases / items of the catalogue (Ge et al. 2010)",

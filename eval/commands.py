@@ -33,6 +33,7 @@ from eval.running.command import add_to as add_running
 from eval.simulating.command import simulate
 from eval.speed.command import quantise, speed
 from eval.tables.command import table
+from eval.tradeoffs.command import tradeoffs
 
 if TYPE_CHECKING:
     from agent.settings import Settings
@@ -102,6 +103,7 @@ def commands_with(open_ranker: Opener, opens: Opens | None = None) -> typer.Type
     app.command("optimize")(optimize)
     app.command("simulate")(simulate)
     app.command("interests")(interests)
+    app.command("tradeoffs")(tradeoffs)
     add_reporting(app)
     return app
 

@@ -23,6 +23,11 @@ Z = NormalDist().inv_cdf(1 - (1 - CONFIDENCE) / 2)
 NORMAL_MIN_CASES = 10_000  # or people: from here on the normal approximation, which resampling only repeats
 MOST_SURE = 1 - 1e-9  # the level of two people would be 1 by rounding
 
+NO_INTERVAL = (
+    "none: it is one figure of all that is shown together, and people drawn twice show nothing new, so that a bootstrap"
+    " misses it (measured in docs/decisions/011-intervals.md)"
+)
+
 Clusters = Sequence[Hashable]
 Bounds = tuple[float, float]
 Ends = tuple[float, float]  # the lowest and the highest value that a case can have
@@ -99,25 +104,32 @@ def of_change(people: People, span: float, resamples: int, seed: int) -> Bounds 
 def detectable(people: People, span: float) -> float | None:
     """The smallest true mean difference whose interval (`of_change`) so many people show 4 times in 5; None of one.
 
-    (t + z(.8)) (n + 2) / n times the standard error with the two more people, who draw the mean towards 0.
+    (t + z(.8)) standard errors, the two more people among those who differ by as much and draw the mean towards 0. The
+    span where not even that is shown.
     """
-    return None if people.n < 2 else _reach(_with_two(people, span)) * (people.n + 2) / people.n
+    return None if people.n < 2 else _of_error(_with_two(people, span).error, people.n, span)
 
 
 def detectable_margin(people: People, span: float) -> float | None:
-    """The same for a loss that shall be ruled out, by `floor_of_change`, where there is none; None of one person."""
-    return None if people.n < 2 else _reach(people.and_more(-span, span))
+    """The smallest loss that so many people rule out 4 times in 5 (`floor_of_change`) where there is none."""
+    if people.n < 2:
+        return None
+    reach = student(people.n + 1) * people.and_more(-span, span).error
+    return min(span, reach + NormalDist().inv_cdf(POWER) * people.error * people.n / (people.n + 2))
 
 
 def planned(spread: float, n: int, span: float = 1.0) -> float:
-    """What `detectable` says of n people who all differ, with this standard deviation around 0."""
+    """What `detectable` says of n people who all differ, with this standard deviation around 0; the span of one."""
     ours = (n - 1) * spread**2
-    return _power(n) * (n + 2) / n * _error(ours + 2 * (ours + span**2) / (n + 1), n + 2)
+    return _of_error(_error(ours + 2 * (ours + span**2) / (n + 1), n + 2), n, span)
 
 
 def spread_behind(smallest: float, n: int, span: float = 1.0) -> float:
-    """The standard deviation for which `planned` says this of n people, two or more; 0 where it says no less."""
-    squares = (smallest * n / _power(n)) ** 2 * (n + 1) / (n + 2)
+    """The standard deviation for which `planned` says this of n people; 0 where it says no less, the span of few."""
+    times = _widening(n)
+    if n < 2 or math.isinf(times):
+        return span
+    squares = (smallest / (times * _power(n))) ** 2 * (n + 2) * (n + 1)
     return math.sqrt(max(0.0, (squares - 2 * span**2 / (n + 1)) * (n + 1) / ((n - 1) * (n + 3))))
 
 
@@ -146,8 +158,18 @@ def _with_two(people: People, span: float) -> People:
     return people.and_more(-one, one)
 
 
-def _reach(more: People) -> float:
-    return _power(more.n - 2) * more.error
+def _of_error(error: float, n: int, span: float) -> float:
+    return min(span, _power(n) * error * _widening(n))
+
+
+def _widening(n: int) -> float:
+    """How much a difference must stand out of n people's standard error, without it, for two more being among them.
+
+    With a difference d the squares around the mean grow by d^2 (2 n / (n + 2) + 2 n / (n + 1)), and the mean is that of
+    n + 2; solved for d. Infinite for people so few that no difference stands out.
+    """
+    grows = _power(n) ** 2 * (n + 2) / (n + 1) * (2 / (n + 2) + 2 / (n + 1)) / n
+    return (n + 2) / n / math.sqrt(1 - grows) if grows < 1 else math.inf
 
 
 def _power(n: int) -> float:

@@ -11,10 +11,11 @@ from itertools import compress
 import numpy as np
 
 from agent.errors import ConfigError
-from eval.beyond import FORMULAS, LOWER_IS_BETTER, Figures, K, Missing, Shelf, beyond
+from eval.beyond import FORMULAS, LOWER_IS_BETTER, OF_ALL, Figures, K, Missing, Shelf, beyond
 from eval.cases import CARRY, DISLIKED, DataSet
 from eval.chance import SEED
 from eval.comparisons import Comparison, compare, floor, not_worse
+from eval.intervals import NO_INTERVAL
 from eval.metrics import (
     DEFAULT,
     HEADLINE,
@@ -216,6 +217,7 @@ def beyond_method(shelf: Shelf) -> dict[str, object]:
             "formula": formula.format(k=K),
             "better": "lower" if name in LOWER_IS_BETTER else "depends",
             "library": own_library(),
+            **({"interval": NO_INTERVAL} if name in OF_ALL else {}),
         }
         for name, formula in FORMULAS.items()
     }

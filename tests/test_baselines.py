@@ -10,8 +10,9 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from agent.errors import ConfigError
-from eval.baselines import BASELINES, baselines, usual
+from eval.baselines import USUAL, baselines, usual
 from eval.baselines.ease import MAX_ITEMS, ease_weights
+from eval.baselines.seeds import SEEDS, blended, interest_of, sigmoid, softmax, weighted_rating
 from eval.cases import Case, DataSet
 from eval.systems import Order
 
@@ -129,10 +130,38 @@ def test_names_are_checked_and_the_usual_ones_fit_the_data(tmp_path: Path) -> No
 
 
 def test_all_are_usual_where_there_are_events(tmp_path: Path) -> None:
-    assert usual(folder_of(tmp_path, n=3, histories={"u": [0]})) == BASELINES
+    assert usual(folder_of(tmp_path, n=3, histories={"u": [0]})) == USUAL
 
 
 def test_als_without_its_library_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "implicit", None)
     with pytest.raises(ConfigError, match=r"needs implicit, .*palate\[eval\]"):
         baselines(["als"], folder_of(tmp_path, n=3, histories={"u": [0]}), "rank", SEED)
+
+
+def test_seed_models_are_as_worked_by_hand() -> None:
+    """Ratings 5 of an item tagged x, 2 of one tagged y: mean 3.5; x (5 + 17.5) / 6, y (2 + 17.5) / 6, less the mean."""
+    tags = np.array([[1.0, 0.0], [0.0, 1.0], [0.5, 0.5]])
+    interest = interest_of(tags, np.array([0, 1]), np.array([5.0, 2.0]))
+    np.testing.assert_allclose(interest, [0.25, -0.25])
+    np.testing.assert_allclose(weighted_rating(interest, tags), [0.25, -0.25, 0.0])
+    chances = np.exp(interest) / np.exp(interest).sum()
+    np.testing.assert_allclose(softmax(interest, tags), [chances[0], chances[1], 0.5])
+    assert sigmoid(interest, tags) == pytest.approx([1 / (1 + np.exp(-(0.5**0.5))), 1 / (1 + np.exp(0.5**0.5)), 0.5])
+    assert list(np.argsort(-blended(interest, tags))) == [0, 2, 1]
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_seed_models_put_what_the_person_rates_well_first(tmp_path: Path, name: str) -> None:
+    tags = ["x", "y", "x", "y", "z"]
+    rows = [{"item_id": f"i{k}", "title": f"T{k}", "tags": [tag]} for k, tag in enumerate(tags)]
+    (tmp_path / "items.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (tmp_path / "cases.jsonl").write_text('{"case_id": "c", "user_id": "u", "relevant": ["i2"]}\n')
+    with gzip.open(tmp_path / "events.jsonl.gz", "wt") as file:
+        for at, (k, value) in enumerate([(0, 5), (1, 1)]):
+            event = {"user_id": "u", "item_id": f"i{k}", "kind": "rate", "value": value, "at": at}
+            file.write(f"{json.dumps(event)}\n")
+    dataset = DataSet.open(tmp_path, ())
+    assert name not in usual(dataset)
+    assert order_of(dataset, name, "recommend", case())[0] == "i2"
+    assert order_of(dataset, name, "rank", case(candidates=["i3", "i2"])) == ("i2", "i3")

@@ -333,7 +333,8 @@ def test_a_profile_is_drawn_as_bars(here_within: Palate) -> None:
 def test_forget_erases_a_person(run_within: Palate) -> None:
     run_within("load", FILMS)
     run_within("tell", "ed", "--like", "Heat")
-    assert run_within("forget", "ed", "--yes", "--json").json == {"user": "ed", "events": 1, "turns": 0}
+    gone = {"user": "ed", "events": 1, "turns": 0, "links": 0, "remaining": []}
+    assert run_within("forget", "ed", "--yes", "--json").json == gone
     assert run_within("profile", "ed").code == 1
     assert "Nothing was stored" in run_within("forget", "ed", "--yes").out
 

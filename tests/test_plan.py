@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import yaml
+from scipy import stats
 from typer.testing import CliRunner, Result
 
 import prompts
@@ -244,7 +246,11 @@ def test_a_cell_is_timed_by_what_is_kept() -> None:
 
 def test_the_smallest_difference_by_hand() -> None:
     found = detectable("films", [f"u{n}" for n in range(100)])
-    assert found.smallest == pytest.approx((1.95996 + 0.84162) * 0.3 / 10, abs=1e-5)
+    reach, ours = stats.t.ppf(0.975, 101) + 0.84162, 99 * 0.3**2
+    d = found.smallest  # two more people differ by the root mean square of all and 1, with that difference among them
+    two = 2 * (ours + 100 * d**2 + 1) / 101
+    squares = ours + 100 * d**2 + two - 102 * (100 * d / 102) ** 2
+    assert 100 * d / 102 == pytest.approx(reach * math.sqrt(squares * 102 / 101) / 102, abs=1e-5)
     assert observed_spread(found.smallest, 100) == pytest.approx(0.3)
     several = detectable("films", ["u1", "u1", "u2", "u2"], 0.1, "seen")
     assert (several.cases, several.users, several.spread, several.source) == (4, 2, 0.1, "seen")
@@ -286,7 +292,7 @@ def test_init_plan_and_run_from_the_command_line(tmp_path: Path, monkeypatch: py
     drawn = palate_eval("plan")
     assert drawn.exit_code == 0, drawn.output
     assert "90 answers, 180 model calls at most" in drawn.stdout
-    assert "show a difference of 0.125 ndcg@10 or more" in drawn.stdout
+    assert "show a difference of 0.132 ndcg@10 or more" in drawn.stdout
     found = json.loads(palate_eval("plan", "--limit", 10, "--json").stdout)
     assert [cell["cell"] for cell in found["cells"]] == ["v1", "v2"]
     assert (found["answers"], found["calls"], found["kept"], found["seconds"]) == (20, 40, 0, None)

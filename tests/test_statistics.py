@@ -8,7 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from eval.statistics import Z, difference, estimate, holm, percentile, rate, smallest_detectable
+from eval.intervals import planned, spread_behind
+from eval.statistics import (
+    Z,
+    difference,
+    estimate,
+    holm,
+    lowest,
+    percentile,
+    rate,
+    smallest_detectable,
+    smallest_margin,
+)
 
 values = st.lists(st.floats(0, 1), min_size=2, max_size=30)
 
@@ -231,17 +242,31 @@ def test_every_value_needs_its_cluster() -> None:
 
 
 def test_the_smallest_detectable_difference_is_found_four_times_in_five() -> None:
+    """By the interval that is told, and by the one that a gate looks at; both widen where people are few."""
     rng = np.random.default_rng(9)
-    noise = rng.normal(0, 0.3, size=200)
-    reach = smallest_detectable(noise.tolist(), [0.0] * 200)
-    assert reach == pytest.approx(2.8016 * noise.std(ddof=1) / 200**0.5, rel=1e-4)
-    shown = sum(
-        stats.ttest_1samp(rng.normal(reach, 0.3, size=200), 0).pvalue < 0.05  # at that true difference
-        for _ in range(500)
-    )
-    assert 0.74 <= shown / 500 <= 0.86
+    for n in (12, 45, 200):
+        noise = rng.normal(0, 0.3, size=(300, n))
+        reaches = [smallest_detectable(row, np.zeros(n)) or 0.0 for row in noise]
+        margins = [smallest_margin(row, np.zeros(n)) or 0.0 for row in noise]
+        again = rng.normal(0, 0.3, size=(300, n))
+        reach, margin = float(np.mean(reaches)), float(np.mean(margins))
+        shown = sum((difference(row + reach, np.zeros(n), resamples=999).low or -1) > 0 for row in again)
+        ruled_out = sum((lowest(row, np.zeros(n)) or -1) > -margin for row in again)
+        assert 0.74 <= shown / 300 <= 0.87, (n, reach)
+        assert 0.74 <= ruled_out / 300 <= 0.87, (n, margin)
+        assert reach == pytest.approx(planned(0.3, n), rel=0.02), "a plan says what the run will say"
+        assert spread_behind(planned(0.3, n), n) == pytest.approx(0.3)
+        assert reach > 2.8016 * 0.3 / n**0.5, "more than the normal approximation says"
     assert smallest_detectable([0.5], [0.1]) is None
-    assert smallest_detectable([0.5, 0.1], [0.5, 0.1]) == 0
+
+
+def test_so_few_who_never_differ_do_not_show_that_nobody_does() -> None:
+    alike = np.full(30, 0.5)
+    found = difference(alike, alike)
+    reach = smallest_detectable(alike, alike)
+    assert reach is not None
+    assert found.high == pytest.approx(Z**2 / (30 + Z**2))
+    assert found.high < reach < 2 * found.high
 
 
 def test_from_ten_thousand_cases_on_the_normal_approximation_says_what_resampling_says() -> None:

@@ -82,7 +82,7 @@ def _enrich(
     _told(as_json, _outlook(found) | _done(report, found))
     if not as_json and report.written:
         render.told("next: palate index (or the next recommendation brings it up to date)")
-        render.told("small models can make recall worse; palate eval recall --data DIR --enriched measures it")
+        render.told("small models make recall worse: measure it with palate eval recall --data DIR --enriched")
 
 
 def _outlook(found: Outlook) -> dict[str, object]:

@@ -145,20 +145,26 @@ def why(
 def forget(
     ctx: typer.Context,
     user: UserArgument,
+    linked: Annotated[bool, typer.Option("--linked", help="And everything about accounts linked with it.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Erase everything that is stored about a person.
 
-    Events and conversations leave the database file for good. Asks first on a terminal; elsewhere --yes is needed.
+    Events, links and conversations leave the database file for good. What is stored of accounts linked with this one
+    remains, unless --linked is given. Asks first on a terminal; elsewhere --yes is needed.
     """
     user_id = person(user)
     if not yes:
-        ask.confirm(f"erase everything stored about {user_id}", "--yes")
+        others = " and all accounts linked with it" if linked else ""
+        ask.confirm(f"erase everything stored about {user_id}{others}", "--yes")
     with open_recommender(ctx) as recommender:
-        gone = recommender.forget(user_id)
+        gone = recommender.forget(user_id, linked=linked)
+        if gone.remaining:
+            render.note(f"still stored, linked with {user_id} before: {', '.join(gone.remaining)}")
         if as_json:
-            render.write_json({"user": user_id, "events": gone.events, "turns": gone.turns})
+            counts = {"events": gone.events, "turns": gone.turns, "links": gone.links}
+            render.write_json({"user": user_id, **counts, "remaining": list(gone.remaining)})
         elif gone.events or gone.turns:
             erased = f"{render.count(gone.events, 'event')} and {render.count(gone.turns, 'turn')} of conversation"
             render.out().print(f"Erased {erased} of {render.plain(user_id)}.")

@@ -160,7 +160,7 @@ def _tell_why(recommender: Recommender, user_id: str, tag: str, interests: Inter
     from agent.acts import tag_named
 
     name = tag_named(tag, interests.posterior.tags)
-    events = {event.event_id: event for event in recommender.store.events_of(user_id)}
+    events = {event.event_id: event for event in recommender.events(user_id)}
     ids = {event.item_id for event in events.values() if event.item_id is not None}
     items = {item.item_id: item for item in recommender.store.items(ids)}
     rows = [_why_json(part, events, items) for part in interests.contributions(name)]

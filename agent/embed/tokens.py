@@ -26,9 +26,8 @@ class Tokeniser:
         end: int,
         unknown: int,
     ) -> None:
-        self._known: dict[str, tuple[float, int]] = {}
-        for at, (piece, score) in enumerate(zip(pieces, scores, strict=True)):
-            self._known.setdefault(piece, (score, at))
+        backwards = zip(scores[::-1], range(len(pieces) - 1, -1, -1), strict=True)
+        self._known = dict(zip(pieces[::-1], backwards, strict=True))  # of equal pieces the first counts
         for nothing in ("", pieces[unknown]):
             self._known.pop(nothing, None)
         self._replacements = replacements

@@ -61,19 +61,25 @@ def evenly(item: Item) -> Shares:
     return tuple((tag, 1 / len(tags)) for tag in tags)
 
 
-def of_reaction(reaction: Reaction, shares: Shares, *, chosen: bool, given: Hyperparameters) -> Evidence:
-    """What a person's reaction to one item says of the tags among which the item is shared out."""
-    floor = given.chosen if chosen else 0.0
-    toward = floor + (1 - floor) * max(reaction.strength, 0.0)
+def of_reaction(reaction: Reaction, shares: Shares, *, chosen: float, given: Hyperparameters) -> Evidence:
+    """What a person's reaction to one item says of the tags among which the item is shared out.
+
+    `chosen` is what taking it up counts, in [0, 1], beside `given.chosen`; 0 where it was not taken up.
+    """
+    rest = 1 - given.chosen if chosen else 1.0
+    toward = given.chosen * chosen + rest * max(reaction.strength, 0.0)
     return Evidence(reaction.event_id, reaction.at, toward, given.against * max(-reaction.strength, 0.0), shares)
 
 
-def of_words(event: Event, toward: Mapping[str, float], away: Mapping[str, float]) -> list[Evidence]:
+def of_words(
+    event: Event, toward: Mapping[str, float], away: Mapping[str, float], counts: float = 1.0
+) -> list[Evidence]:
     """What a text says of tags: shares of it for tags wanted and for tags refused, each at most 1 in sum.
 
-    Shares that sum to less say that the text speaks of something else too, and count that much less.
+    Shares that sum to less say that the text speaks of something else too, and count that much less. `counts` is what
+    the event itself counts, in [0, 1].
     """
-    weight = WORDS.get(event.kind, 0.0)
+    weight = counts * WORDS.get(event.kind, 0.0)
     wanted, refused = sum(toward.values()), sum(away.values())
     found = []
     if weight and wanted:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from agent.profile.evidence import CHOSEN
+from agent.profile.identity import ON_ACCOUNTS
 from agent.profile.interests import Interests
 from agent.profile.ledger import Background, Ledger
 from agent.types import Event, EventKind, Item, Profile, Reaction, Wish
@@ -23,7 +24,7 @@ STRENGTH: Mapping[EventKind, float] = {
     EventKind.SKIP: -0.2,
 }
 EXPLICIT = frozenset({EventKind.LIKE, EventKind.DISLIKE, EventKind.RATE})
-_UNSEEN = {EventKind.CLICK, EventKind.SKIP, EventKind.SEARCH, EventKind.MESSAGE, EventKind.INTEREST}
+_UNSEEN = {EventKind.CLICK, EventKind.SKIP, EventKind.SEARCH, EventKind.MESSAGE, EventKind.INTEREST} | ON_ACCOUNTS
 SEEN = frozenset(EventKind) - _UNSEEN
 RATING_SCALES = (5.0, 10.0, 100.0)
 
@@ -40,7 +41,8 @@ class Fold:
     def __init__(self, user_id: str, items: Mapping[str, Item], background: Background | None = None) -> None:
         self._user_id = user_id
         self._items = items
-        self._ledger = Ledger(background or Background())
+        against = background or Background()
+        self._ledger, self._weigh = Ledger(against), against.weigh
         self._ids: set[str] = set()
         self._events, self._wishes = _Timeline[Event](), _Timeline[Wish]()
         self._liked, self._disliked = _Timeline[Reaction](), _Timeline[Reaction]()
@@ -79,7 +81,8 @@ class Fold:
         self._ids.add(event.event_id)
         self._events.put(event)
         self._ledger.hear(event)
-        if event.kind in (EventKind.SEARCH, EventKind.MESSAGE) and event.text and event.text.strip():
+        wished = event.kind in (EventKind.SEARCH, EventKind.MESSAGE) and self._weigh(event)
+        if wished and event.text and event.text.strip():
             self._wishes.put(Wish(text=event.text, event_id=event.event_id, at=event.at))
         if event.item_id is not None:
             self._act(event, event.item_id)
@@ -103,13 +106,18 @@ class Fold:
         return self._ledger.interests(now)
 
     def _act(self, event: Event, item_id: str) -> None:
-        """Take an act on an item: the newest explicit one decides, without one the strongest implicit one."""
+        """Take an act on an item: the newest explicit one decides, without one the strongest implicit one.
+
+        What counts nothing by its platform only tells that the item was seen.
+        """
         if event.kind in SEEN:
             self._seen.add(item_id)
+        if not self._weigh(event):
+            return
         if event.kind in CHOSEN:
             self._chosen.add(item_id)
         before = self._decisive.get(item_id)
-        self._decisive[item_id] = event if before is None else max(before, event, key=_authority)
+        self._decisive[item_id] = event if before is None else max(before, event, key=self._authority)
         if event.kind is EventKind.RATE and event.value is not None:
             self._rated(event.value)
         self._react(item_id)
@@ -125,14 +133,21 @@ class Fold:
 
     def _react(self, item_id: str) -> None:
         decisive, before = self._decisive[item_id], self._reactions.get(item_id)
-        strength = strength_of(decisive, self._top)
+        weight = self._weigh(decisive)
+        strength = weight * strength_of(decisive, self._top)
         reaction = Reaction(item_id=item_id, event_id=decisive.event_id, strength=strength, at=decisive.at)
         if before is not None and before.strength:
             (self._liked if before.strength > 0 else self._disliked).remove(before)
         if strength:
             (self._liked if strength > 0 else self._disliked).put(reaction)
         self._reactions[item_id] = reaction
-        self._ledger.react(reaction, self._items.get(item_id), chosen=item_id in self._chosen)
+        chosen = item_id in self._chosen
+        self._ledger.react(reaction, self._items.get(item_id), chosen=chosen, weight=weight)
+
+    def _authority(self, event: Event) -> tuple[bool, float, datetime, str]:
+        explicit = event.kind in EXPLICIT
+        said = 0.0 if explicit else self._weigh(event) * abs(STRENGTH.get(event.kind, 0.0))
+        return explicit, said, event.at, event.event_id
 
 
 def profile_from(
@@ -182,11 +197,6 @@ def top_of_scale(ratings: tuple[float, float] | None) -> float:
 def middle_of_scale(top_rating: float) -> float:
     """The middle of the scale with this top: those up to 5 and 10 begin at 1, the others at 0."""
     return (top_rating + (1.0 if top_rating in (5.0, 10.0) else 0.0)) / 2
-
-
-def _authority(event: Event) -> tuple[bool, float, datetime, str]:
-    explicit = event.kind in EXPLICIT
-    return explicit, 0.0 if explicit else abs(STRENGTH.get(event.kind, 0.0)), event.at, event.event_id
 
 
 class _Timeline(Generic[_T]):

@@ -11,6 +11,7 @@ import numpy as np
 
 from agent.profile.evidence import WORDS, Evidence, Hyperparameters, Shares, evenly, of_reaction, of_words
 from agent.profile.interests import Columns, Interests, interests_in
+from agent.profile.platforms import Weigh, alike
 from agent.profile.wording import NOTHING, Said
 from agent.types import Event, EventKind, Item, Reaction
 
@@ -25,13 +26,14 @@ class Background:
 
     `prior` holds the catalogue's share of each tag, above 0 and summing to 1; empty where no catalogue is known, and
     then shares are those of the evidence alone. `read` tells the tags a text speaks of, `spread` how an item is shared
-    out among tags (summing to 1, or empty).
+    out among tags (summing to 1, or empty), `weigh` what an event counts, in [0, 1].
     """
 
     prior: Mapping[str, float] = field(default_factory=dict)
     read: Callable[[str], Said] = _silent
     spread: Callable[[Item], Shares] = evenly
     given: Hyperparameters = field(default_factory=Hyperparameters)
+    weigh: Weigh = alike
 
 
 class Ledger:
@@ -49,16 +51,18 @@ class Ledger:
         self._row, self._tag, self._share = array("q"), array("q"), array("d")
         self._corrections: dict[str, Event] = {}
 
-    def react(self, reaction: Reaction, item: Item | None, *, chosen: bool) -> None:
+    def react(self, reaction: Reaction, item: Item | None, *, chosen: bool, weight: float = 1.0) -> None:
         """Enter what the person thinks of an item in sum; an earlier entry for the item is replaced.
 
-        `chosen`: whether they took it up (see `CHOSEN`). An item that is not known, or without tags, says nothing.
+        `chosen`: whether they took it up (see `CHOSEN`); `weight`: what the event of the reaction counts, as its
+        strength says already. An item that is not known, or without tags, says nothing.
         """
         if item is None:
             return
         shares, given = self._background.spread(item), self._background.given
         if shares:
-            self._enter(("item", reaction.item_id), of_reaction(reaction, shares, chosen=chosen, given=given))
+            floor = weight if chosen else 0.0
+            self._enter(("item", reaction.item_id), of_reaction(reaction, shares, chosen=floor, given=given))
 
     def hear(self, event: Event) -> None:
         """Enter the words of an event, a search, message, review or correction; other acts say nothing here."""
@@ -66,7 +70,7 @@ class Ledger:
             self._corrections[event.event_id] = event
         elif event.text and event.kind in WORDS:
             said = self._background.read(event.text)
-            for n, found in enumerate(of_words(event, said.toward, said.away)):
+            for n, found in enumerate(of_words(event, said.toward, said.away, self._background.weigh(event))):
                 self._enter(("words", event.event_id, str(n)), found)
 
     @property

@@ -10,13 +10,14 @@ import numpy as np
 
 from agent.learn.acts import FACTORS, POPULARITY, TOGETHER
 from agent.recall.nearest import Rows, nearest
+from agent.recall.weights import SHIPPED
 from agent.types import Candidate
 
 if TYPE_CHECKING:
     from agent.learn.learned import Learned
 
-WEIGHTS: Mapping[str, float] = {TOGETHER: 4.0, FACTORS: 2.0, POPULARITY: 1.0}
-"""What each source weighs in the fusion, where the taste among texts weighs 1: docs/decisions/012-learning-from-behaviour.md."""
+WEIGHTS: Mapping[str, float] = {name: SHIPPED[name] for name in (TOGETHER, FACTORS, POPULARITY)}
+"""What each weighs in the fusion as shipped, where taste among texts weighs 1."""
 WHY: Mapping[str, str] = {
     TOGETHER: "people who chose what you chose also chose this",
     FACTORS: "people with a taste like yours chose this",

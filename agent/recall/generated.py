@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+import prompts
 from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ModelError, PromptError
 from agent.llm.base import Completion, Model, Sampling
+from agent.settings import Settings
 from agent.types import Degradation, Item, Query
 from prompts import Prompt
 
@@ -175,3 +177,20 @@ def _missing(reason: str) -> Degradation:
 def _key(*parts: object) -> str:
     settings = (MAX_TOKENS, _STOP, SAMPLING)
     return hashlib.sha256(repr((*parts, settings)).encode("utf-8", "replace")).hexdigest()
+
+
+def generator_on(model: Model, cache: Cache, settings: Settings, items: Iterable[Item]) -> Generator:
+    """What a model writes as queries to a catalogue of these items, as the settings say. Raises PromptError."""
+    task = "recall-generate-chat" if "chat" in model.abilities else "recall-generate"
+    folder, control = prompts.check(settings.prompts), model.control_tokens
+    prompt = prompts.load(task, settings.language, control_tokens=control, folder=folder)
+    known = list(items)
+    return Generator(
+        model,
+        prompt,
+        cache,
+        noun=settings.noun,
+        weight=settings.recall.generated_weight,
+        titles=[item.title for item in known],
+        vocabulary={tag for item in known for tag in item.tags},
+    )

@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 from chromadb.config import Settings as ClientSettings
 from chromadb.errors import ChromaError, NotFoundError
+from chromadb.utils.embedding_functions import OpenCLIPEmbeddingFunction
 
 from agent.embed.base import Embedder
 from agent.errors import StoreError
@@ -32,18 +33,21 @@ from agent.types import Vector
 if TYPE_CHECKING:
     from agent.settings import ChromaSettings
 
-__all__ = ["Health", "Index", "SyncReport"]
+__all__ = ["Health", "Index", "OpenCLIPEmbeddingFunction", "SyncReport"]
 
 _GRAPH: Any = {  # batches are larger than sync_threshold, so that no tail is left to be replayed at every start
     "hnsw": {"space": "cosine", "ef_construction": 200, "ef_search": 200, "max_neighbors": 16, "sync_threshold": 50}
 }
 _IDS_PER_CALL = 1_000
+_VECTORS_KEPT = 20_000  # in memory, 30 MB of them
 _SERVER_TIMEOUT_S = 60.0
 _GREETING_TIMEOUT_S = 5.0
 
 
 class Index(VectorIndex):
     """The vector index of one data folder, locked for this process while it is open. Use it as a context."""
+
+    room = "index"  # its folder in the data folder
 
     @classmethod
     def open(
@@ -55,13 +59,13 @@ class Index(VectorIndex):
         lock_timeout_s: float = 0.5,
         pushdown_max_rows: int = PUSHDOWN_MAX_ROWS,
     ) -> Self:
-        """The index in `folder`/index as it was left; where it is damaged or missing, `sync` builds it anew.
+        """The index in its room of `folder` as it was left; where it is damaged or missing, `sync` builds it anew.
 
         Its rows lie there too, or on the server that `chroma` names. Raises StoreLocked when another process has not
         let go of the folder after `lock_timeout_s`, StoreError when the folder cannot be written or the server is out
         of reach.
         """
-        home = folder / "index"
+        home = folder / cls.room
         with ExitStack() as undo:
             shelf = open_shelf(home, chroma, lock_timeout_s)
             undo.callback(shelf.close)
@@ -81,25 +85,31 @@ def open_shelf(home: Path, chroma: ChromaSettings | None = None, lock_timeout_s:
 
 
 class _Rows:
-    """One collection of Chroma's. Facts once read are remembered, because Chroma is slow to give them."""
+    """One collection of Chroma's. What was read is remembered, because Chroma is slow to give it: counting the rows
+    takes longer than searching them. Nobody else writes here while the folder is locked.
+    """
 
     def __init__(self, collection: chromadb.Collection, where: Path | str) -> None:
         self.name = collection.name
         self._collection = collection
         self._where = where
         self._facts: dict[str, Facts] = {}
+        self._vectors: dict[str, Vector] = {}
+        self._count: int | None = None
 
     def count(self) -> int:
         """How many rows there are."""
-        with _Translated(self._where):
-            return self._collection.count()
+        if self._count is None:
+            with _Translated(self._where):
+                self._count = self._collection.count()
+        return self._count
 
     def nearest(self, vector: Vector, n: int) -> list[Hit]:
         """What the graph finds."""
         with _Translated(self._where):
             found = self._collection.query(query_embeddings=cast(Any, [vector]), n_results=n, include=["distances"])
-        distances = (found["distances"] or [[]])[0]
-        return [Hit(i, rounded(1.0 - d)) for i, d in zip(found["ids"][0], distances, strict=True)]
+        scores = rounded(1.0 - np.asarray((found["distances"] or [[]])[0], dtype=np.float64))
+        return [Hit(i, score) for i, score in zip(found["ids"][0], scores, strict=True)]
 
     def compared(self, vector: Vector, ids: Sequence[str] | None) -> list[Hit]:
         """The rows, or all, compared one by one."""
@@ -126,22 +136,31 @@ class _Rows:
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
         """The rows as they were added."""
-        pages = self._pages(ids, "embeddings") if ids else iter(())
-        return {item_id: row for page in pages for item_id, row in zip(page["ids"], _matrix(page), strict=True)}
+        unknown = [item_id for item_id in ids if item_id not in self._vectors]
+        found = {item_id: self._vectors[item_id] for item_id in ids if item_id in self._vectors}
+        for page in self._pages(unknown, "embeddings") if unknown else ():
+            found.update(zip(page["ids"], _matrix(page), strict=True))
+        if len(self._vectors) + len(unknown) > _VECTORS_KEPT:
+            self._vectors.clear()
+        self._vectors.update(found if len(found) <= _VECTORS_KEPT else {})
+        return found
 
     def add(self, ids: Sequence[str], vectors: Vector, facts: Sequence[Facts]) -> None:
         """Append rows."""
         rows = [to_metadata(row) for row in facts]
+        self._count = None
         with _Translated(self._where):
             self._collection.add(ids=list(ids), embeddings=vectors, metadatas=cast(Any, rows) if any(rows) else None)
 
     def remove(self, ids: Sequence[str]) -> None:
         """Take rows out."""
+        self._count = None
         for start in range(0, len(ids), _IDS_PER_CALL):
             with _Translated(self._where):
                 self._collection.delete(ids=list(ids[start : start + _IDS_PER_CALL]))
         for item_id in ids:
             self._facts.pop(item_id, None)
+            self._vectors.pop(item_id, None)
 
     def _pages(self, ids: Sequence[str] | None, what: str) -> Iterator[Any]:
         total = self.count() if ids is None else len(ids)

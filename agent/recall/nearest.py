@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from agent.recall.where import Facts, Where
 from agent.types import Vector
@@ -76,12 +77,13 @@ def nearest(
 def cosines(vector: Vector, matrix: Vector) -> list[float]:
     """The cosine of the vector with each row, none of them zero."""
     unit = vector / np.linalg.norm(vector)
-    return [rounded(score) for score in (matrix @ unit) / np.linalg.norm(matrix, axis=1)]
+    return rounded((matrix @ unit) / np.linalg.norm(matrix, axis=1))
 
 
-def rounded(score: float) -> float:
-    """A cosine with the digits that 32 bits can vouch for, so that equal rows tie; never -0.0."""
-    return round(min(1.0, max(-1.0, float(score))), _DECIMALS) + 0.0
+def rounded(scores: NDArray[np.floating[Any]]) -> list[float]:
+    """Cosines with the digits that 32 bits can vouch for, so that equal rows tie; never -0.0."""
+    found: list[float] = (np.round(np.clip(scores.astype(np.float64), -1.0, 1.0), _DECIMALS) + 0.0).tolist()
+    return found
 
 
 def _passing(rows: Rows, ids: Sequence[str], where: Where | None, exclude: Collection[str]) -> list[str]:

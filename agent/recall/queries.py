@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from agent.recall.weights import SHIPPED
 from agent.types import Query, Vector
 
-WISH_WEIGHT = 2.0
+WISH_WEIGHT = SHIPPED["wish"]
 SET_WEIGHT = 2.0  # of an interest set by hand, times its share
 LEANING = 0.7  # how much of a centre's query is the whole taste: a centre of a few items alone finds too little
 NAMED = 3  # items that stand for a centre

@@ -66,10 +66,11 @@ def choose(pool: Pool, knobs: SlateSettings, k: int, caps: Sequence[Cap] = ()) -
     Of gains that are alike the candidate ranked higher has the place, and rankers settle ties by item_id. The first n
     of k choices are the same for every k, but for what is said to be explored.
     """
-    chosen = _greedily(pool, _terms(pool, knobs), k, Caps(caps))
+    rules = Caps(caps)
+    chosen = _greedily(pool, _terms(pool, knobs), k, rules)
     if pool.drawn is None or not knobs.exploration:
         return chosen
-    settled = _greedily(pool, _terms(replace(pool, drawn=None), knobs), k, Caps(caps))
+    settled = _greedily(pool, _terms(replace(pool, drawn=None), knobs), k, rules.anew())
     known = {choice.at for choice in settled.choices}
     return replace(chosen, choices=[replace(one, explored=one.at not in known) for one in chosen.choices])
 
@@ -105,9 +106,9 @@ def _greedily(pool: Pool, terms: Mapping[str, Term], k: int, caps: Caps) -> Chos
 
 def _best(gains: Floats, free: NDArray[np.bool_], items: Sequence[Item], caps: Caps) -> int | None:
     """The free candidate of the greatest gain that the caps admit; those they refuse are free no more."""
-    while free.any():
-        at = int(np.argmax(np.where(free, gains, -np.inf)))
-        free[at] = False
-        if caps.admit(items[at]):
-            return at
+    for at in np.argsort(-gains, kind="stable").tolist():
+        if free[at]:
+            free[at] = False
+            if caps.admit(items[at]):
+                return int(at)
     return None

@@ -48,14 +48,23 @@ class Caps:
 
     def __init__(self, caps: Sequence[Cap] = ()) -> None:
         self._caps = caps
+        self._known: dict[str, Sequence[tuple[Cap, Hashable]]] = {}  # what each item counts for, by its id
         self._taken: Counter[Hashable] = Counter()
         self.refused: Counter[str] = Counter()
+
+    def anew(self) -> Caps:
+        """The same caps, with no place given."""
+        other = Caps(self._caps)
+        other._known = self._known
+        return other
 
     def admit(self, item: Item) -> bool:
         """Whether the item may have a place; if so, it has it."""
         if not self._caps:
             return True
-        keys = list(self._keys(item))
+        keys = self._known.get(item.item_id)
+        if keys is None:
+            keys = self._known[item.item_id] = list(self._keys(item))
         broken = next((cap for cap, key in keys if self._taken[key] >= cap.most), None)
         if broken is not None:
             self.refused[str(broken)] += 1

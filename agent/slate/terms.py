@@ -83,11 +83,10 @@ class Diversity:
     """
 
     def __init__(self, vectors: Mapping[str, Vector], items: Sequence[Item], weight: float = 1.0) -> None:
-        size = max((len(vector) for vector in vectors.values()), default=1)
-        rows = np.zeros((len(items), size))
-        for n, item in enumerate(items):
-            if item.item_id in vectors:
-                rows[n] = vectors[item.item_id]
+        known = {n: vectors[item.item_id] for n, item in enumerate(items) if item.item_id in vectors}
+        rows = np.zeros((len(items), len(next(iter(known.values()))) if known else 1), dtype=np.float32)
+        for n, vector in known.items():
+            rows[n] = vector
         self._units = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
         self._nearest: Floats | None = None
         self._weight = weight
@@ -99,7 +98,7 @@ class Diversity:
 
     def take(self, n: int) -> None:
         """See `Term.take`."""
-        cosines = self._units @ self._units[n]
+        cosines = (self._units @ self._units[n]).astype(np.float64)
         self._nearest = cosines if self._nearest is None else np.maximum(self._nearest, cosines)
 
 

@@ -37,7 +37,8 @@ def leak(case: Case, past: Collection[str]) -> str | None:
             return f"asks for {item_id!r}, which is not among its candidates"
     for item_id in (*case.candidates, *case.disliked):
         if item_id in past:
-            return f"has {'the candidate' if item_id in case.candidates else 'disliked'} {item_id!r}, which the person had met before the split"
+            what = "the candidate" if item_id in case.candidates else "disliked"
+            return f"has {what} {item_id!r}, which the person had met before the split"
     unknown = next((item_id for item_id in case.history if item_id not in past), None)
     return f"has {unknown!r} in the history, which is not in the person's past" if unknown is not None else None
 

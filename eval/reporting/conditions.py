@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from agent.errors import ConfigError
+from eval.metrics import lower_is_better
 
 Condition = Mapping[str, object]
 
@@ -19,9 +20,9 @@ def told(condition: Condition) -> str:
     match dict(condition):
         case {"metric": metric, "versus": versus, "not_worse_than": margin}:
             return f"{metric} not worse than {versus} by more than {number(margin):g}"
-        case {"metric": metric, "at_least": least}:
+        case {"metric": metric, "at_least": least} if not lower_is_better(str(metric)):
             return f"{metric} at least {number(least):g}"
-        case {"metric": metric, "at_most": most}:
+        case {"metric": metric, "at_most": most} if lower_is_better(str(metric)):
             return f"{metric} at most {number(most):g}"
         case {"rate": name, "at_most": most}:
             return f"{name} at most {number(most):g}"

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from agent.commands.render import count
-from eval.beyond import FORMULAS, LOWER_IS_BETTER, K
+from eval.beyond import FORMULAS, LOWER_IS_BETTER, OF_ALL, K
 from eval.comparisons import Comparison
+from eval.intervals import NO_INTERVAL
 from eval.metrics import change_in, lower_is_better
 from eval.reporting.charts import Bar, forest
 from eval.reporting.markup import Markup, element, joined
@@ -14,6 +15,7 @@ from eval.reporting.parts import figure, named, soft, table, tone_of
 from eval.reporting.report import Report
 from eval.results import interval_text
 from eval.tasks.rationales import FORMULAS as FORMULAS_OF_REASONS
+from eval.tasks.rationales import OF_ALL as REASONS_OF_ALL
 
 
 def verdict_section(report: Report) -> Markup:
@@ -77,6 +79,7 @@ def _beyond(report: Report, own: list[bool]) -> Markup:
         [
             element("h3", f"Besides hitting: the first {K} places"),
             table(["system", *names], rows, own),
+            soft(f"The interval of {', '.join(name for name in names if name in OF_ALL)}: {NO_INTERVAL}."),
             element("details", element("summary", "What these figures are"), formulas),
         ]
     )
@@ -121,4 +124,5 @@ def rationales_section(report: Report) -> Markup:
     rows = [(name, *(figure(found.get(name)) for found in told.values())) for name in names]
     formulas = named((name, FORMULAS_OF_REASONS[name]) for name in names if name in FORMULAS_OF_REASONS)
     about = element("details", element("summary", "What these figures are"), formulas)
-    return joined([element("h3", "Reasons"), table(["measure", *told], rows), about])
+    note = soft(f"The interval of {', '.join(name for name in names if name in REASONS_OF_ALL)}: {NO_INTERVAL}.")
+    return joined([element("h3", "Reasons"), table(["measure", *told], rows), note, about])

@@ -11,6 +11,7 @@ from pathlib import Path
 from agent.commands.render import count
 from eval.beyond import K
 from eval.cases import Stock
+from eval.intervals import NO_INTERVAL
 from eval.metrics import own_library
 from eval.plan.cells import Cell, data_names
 from eval.plan.config import EXPLAIN, RANK, USUAL, Evaluation
@@ -181,9 +182,10 @@ class Summary:
     def _method(self) -> dict[str, object]:
         results = self.found.results
         if self.plan.task == EXPLAIN:
-            from eval.tasks.rationales import FORMULAS
+            from eval.tasks.rationales import FORMULAS, OF_ALL
 
             told = {name: {"formula": formula, "library": own_library()} for name, formula in FORMULAS.items()}
+            told |= {name: {**told[name], "interval": NO_INTERVAL} for name in OF_ALL}
             return {**method(()), "metrics": told}
         return {**method(results.metrics), **({"beyond": beyond_method(results.shelf)} if results.shelf else {})}
 

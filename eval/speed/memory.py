@@ -92,7 +92,7 @@ def ranked(job: dict[str, object]) -> Memory:
 
     settings = Settings.model_validate(job["settings"])
     history, candidates = ([Item.model_validate(one) for one in listed(job[key])] for key in ("history", "candidates"))
-    before = _status()
+    before = status()
     with closing(open_model(settings)) as model, closing(Cache(None)) as cache:
         if not isinstance(model, Llama):
             raise ModelUnavailable(f"{model.name} is not a model file")
@@ -100,7 +100,7 @@ def ranked(job: dict[str, object]) -> Memory:
         ranking = reranker.rank(history, candidates, None, Deadline(math.inf))
         if ranking.degraded:
             raise ModelUnavailable(ranking.degraded[0].reason)
-        after = _status()
+        after = status()
         return Memory(
             before=before["VmRSS"],
             after=after["VmRSS"],
@@ -116,8 +116,10 @@ def listed(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def _status() -> dict[str, int]:
-    """What the system says of this process now, in bytes."""
+def status() -> dict[str, int]:
+    """What the system says of this process now, in bytes; nothing where it does not say."""
+    if not STATUS.exists():
+        return {}
     lines = (line.split() for line in STATUS.read_text(encoding="ascii", errors="replace").splitlines())
     return {words[0].rstrip(":"): int(words[1]) * 1024 for words in lines if words[2:] == ["kB"]}
 

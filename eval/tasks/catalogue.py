@@ -10,10 +10,11 @@ from tempfile import TemporaryDirectory
 
 from agent.deadline import Deadline
 from agent.llm.base import Model
-from agent.parts import Parts, generator_on
+from agent.parts import Parts
 from agent.person import Person
 from agent.ranker import Order, Place, Ranker
 from agent.recall.collaborative import Collaborative
+from agent.recall.generated import generator_on
 from agent.rerank.base import Reranker
 from agent.sections import ChromaSettings
 from agent.settings import Settings

@@ -20,8 +20,8 @@ def open_converse(dataset: DataSet, opening: Opening) -> Iterator[Answerer]:
     """Answers with up to 100 items that were not named yet.
 
     The wish is what was said last; the items named so far stand for what the person liked, oldest first. (What they
-    said of each is not read: some may be named because they were disliked.) Most of what is said is talk and no wish, so
-    behaviour weighs in full beside it where the settings do not say otherwise.
+    said of each is not read: some may be named because they were disliked.) Most of what is said is talk and no wish:
+    behaviour weighs in full beside it, where the settings do not say otherwise.
     """
     with open_catalogue(dataset, _with_behaviour(opening)) as (_, over):
 

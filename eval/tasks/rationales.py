@@ -31,6 +31,7 @@ UNIQUE, COVERAGE, DIVERSITY = "unique_sentences", "feature_coverage", "feature_d
 
 PER_CASE = (GROUNDING, GROUNDED, TITLES, LANGUAGE)
 LOWER_IS_BETTER = frozenset({UNSUPPORTED_TITLES, DIVERSITY})
+OF_ALL = frozenset({UNIQUE, COVERAGE, DIVERSITY})  # figures of all sentences together, without an interval
 FORMULAS = {
     GROUNDING: "claims that the item, the history or the wish bears out / claims made, in all sentences of a case; 1"
     " where none is made",

@@ -137,6 +137,7 @@ def _answer(cell: str, case: Case, quality: float) -> Answer:
         relevant=case.relevant,
         history=case.history,
         n_candidates=len(case.candidates),
+        disliked=case.disliked,
         orders={"model": order, "without-model": shown, "recall-only": shown, "likelihood-only": order},
         ms=100.0 + 10 * draw.random(),
         tokens={"in": 100, "out": 4},

@@ -41,13 +41,14 @@ class Setback:
 
 
 class Server:
-    """What answers at an address. `where` names it in messages; `model` is what is asked for there."""
+    """What answers at an address. `where` names it in messages; `model` is what is asked for there, under `path`."""
 
-    def __init__(self, base_url: str, key: SecretStr, model: str) -> None:
+    def __init__(self, base_url: str, key: SecretStr, model: str, path: str = "/chat/completions") -> None:
         self.where = f"the endpoint {base_url}"
         self._base_url = base_url
         self._key = key
         self._model = model
+        self._path = path
         self._tls = tls_for(base_url)
         self._lanes: queue.LifoQueue[_Lane] = queue.LifoQueue()
         self._closed = False
@@ -56,7 +57,11 @@ class Server:
         """What `read` makes of the reply, or what came between. Raises what `read` does, and ModelTimeout."""
         call.deadline.check(f"asking {self.where}")
         try:
-            with self._lane() as lane, call.holding(lane.sockets), lane.post(body, call.deadline.remaining_s) as reply:
+            with (
+                self._lane() as lane,
+                call.holding(lane.sockets),
+                lane.post(self._path, body, call.deadline.remaining_s) as reply,
+            ):
                 return self._read(reply, read)
         except openai.APIStatusError as error:
             return self._refused(error.status_code, error.response.text, error.response.headers, error)
@@ -129,12 +134,12 @@ class _Lane:
         )
 
     @contextmanager
-    def post(self, body: dict[str, object], timeout_s: float) -> Iterator[Reply]:
+    def post(self, path: str, body: dict[str, object], timeout_s: float) -> Iterator[Reply]:
         """A successful reply, its body still to be read; what is not read is cut off. Raises the client's errors."""
         response = cast(
             Response,
             self._client.post(
-                "/chat/completions",
+                path,
                 cast_to=Response,
                 body=body,
                 options={"timeout": timeout_s, "headers": {"Accept-Encoding": "identity"}},

@@ -1,0 +1,1 @@
+"""Pictures of items: read and checked, then turned into vectors by a model of the user's choice."""

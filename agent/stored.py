@@ -1,0 +1,40 @@
+"""What the store tells beside items and events: turns of conversations, how a person stands, what was erased."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One utterance of a conversation, numbered in the order of arrival."""
+
+    turn_id: int
+    user_id: str
+    conversation_id: str
+    role: str
+    content: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """How many rows about an account were erased: events, turns, and what other accounts said of links with it.
+
+    `remaining` are the person's other accounts, which are still stored.
+    """
+
+    events: int
+    turns: int
+    links: int = 0
+    remaining: tuple[str, ...] = ()
+
+
+class Standing(NamedTuple):
+    """While `state` and `links` stay the same, events only join; `links` is None where nobody linked accounts yet."""
+
+    state: str
+    links: str | None
+    n_events: int

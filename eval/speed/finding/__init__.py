@@ -1,0 +1,1 @@
+"""The speed of finding: texts to vectors, vectors to items, and what an approximate index leaves out."""

@@ -1,0 +1,1 @@
+"""What each knob of the slate gives, and what it costs in hits."""

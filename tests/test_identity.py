@@ -1,0 +1,190 @@
+"""Accounts of one person: which they are, that they are read together, kept apart, and forgotten."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from agent import Recommender, Settings, cli
+from agent.errors import ConfigError, NotFound
+from agent.profile.identity import identity_of, links_in_force
+from agent.store import FILE_NAME, Store
+from agent.types import Event, EventKind, Item
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+ITEMS = [Item(item_id=f"i{n}", title=f"Film {n}", tags=("War" if n % 2 else "Comedy",)) for n in range(8)]
+ACCOUNTS = ("ada", "ben", "cy", "dee", "eve")
+
+
+def told(n: int, one: str, other: str, kind: str = "link") -> Event:
+    at = NOON + timedelta(minutes=n)
+    return Event(event_id=f"t{n:03}", user_id=one, kind=EventKind(kind), text=other, at=at)
+
+
+@pytest.fixture
+def palate(tmp_path: Path) -> Iterator[Recommender]:
+    with Recommender.open(settings=Settings(folder=tmp_path)) as recommender:
+        recommender.store.put_items(ITEMS)
+        recommender.tell("ada", likes=["i1", "i3"], at=NOON)
+        recommender.tell("ben", dislikes=["i0"], at=NOON + timedelta(days=1))
+        yield recommender
+
+
+def liked(palate: Recommender, user_id: str) -> list[str]:
+    return [r.item_id for r in palate.profile(user_id).liked]
+
+
+def holding(folder: Path, word: str) -> list[str]:
+    return [path.name for path in folder.glob(f"{FILE_NAME}*") if word.encode() in path.read_bytes()]
+
+
+def test_links_connect_and_an_unlink_takes_that_link_alone() -> None:
+    events = [told(1, "ada", "ben"), told(2, "cy", "ben"), told(3, "ada", "cy"), told(4, "ben", "ada", "unlink")]
+    assert identity_of("ada", events[:1]).accounts == ("ada", "ben")
+    assert identity_of("ben", events).accounts == ("ben", "ada", "cy")
+    assert set(identity_of("ben", events).links) == {("ada", "cy"), ("ben", "cy")}
+    assert identity_of("ada", [*events, told(5, "cy", "ada", "unlink")]).others == ()
+    assert identity_of("ada", events, NOON + timedelta(minutes=1)).accounts == ("ada", "ben")
+    assert identity_of("dee", events).accounts == ("dee",)
+
+
+words = st.tuples(st.sampled_from(ACCOUNTS), st.sampled_from(ACCOUNTS), st.sampled_from(["link", "unlink"]))
+
+
+@given(st.lists(words.filter(lambda word: word[0] != word[1]), max_size=14), st.randoms(use_true_random=False))
+def test_no_order_of_arrival_matters_and_everyone_agrees(rows: list[tuple[str, str, str]], chance: object) -> None:
+    events = [told(n // 2, *row).model_copy(update={"event_id": f"t{n}"}) for n, row in enumerate(rows)]
+    mixed = sorted(events, key=lambda _: chance.random())  # type: ignore[attr-defined]
+    for account in ACCOUNTS:
+        found = identity_of(account, events)
+        assert found == identity_of(account, [*mixed, *mixed[:3]])
+        assert found.accounts == (account, *sorted(_reachable(account, links_in_force(events)) - {account}))
+
+
+def _reachable(account: str, links: object) -> set[str]:
+    """What a plain search finds, to compare."""
+    found, edge = {account}, [account]
+    while edge:
+        here = edge.pop()
+        near = {other for pair in links for other in pair if here in pair} - found  # type: ignore[attr-defined]
+        found |= near
+        edge += near
+    return found
+
+
+@pytest.mark.parametrize(("kind", "text"), [("link", "ada"), ("unlink", " "), ("apart", "maybe")])
+def test_words_on_accounts_that_say_nothing_are_refused(kind: str, text: str) -> None:
+    with pytest.raises(ValidationError):
+        told(1, "ada", text, kind)
+
+
+def test_linked_accounts_are_read_together_until_unlinked(palate: Recommender) -> None:
+    assert liked(palate, "ben") == []
+    before = palate.standing("ben")
+    assert palate.link("ada", "ben").accounts == ("ada", "ben")
+    assert palate.standing("ben") != before
+    assert liked(palate, "ben") == ["i1", "i3"]
+    assert palate.interests("ben").means["War"] > palate.interests("ben").means["Comedy"]
+    assert [r.item_id for r in palate.profile("ada").disliked] == ["i0"]
+    assert {e.user_id for e in palate.events("ada")} == {"ada", "ben"}
+    palate.tell("ada", likes=["i5"], at=NOON - timedelta(days=3))
+    assert "i5" in liked(palate, "ben")
+    assert palate.unlink("ben", "ada").accounts == ("ben",)
+    assert liked(palate, "ben") == []
+    with pytest.raises(NotFound, match="not linked"):
+        palate.unlink("ben", "ada")
+    with pytest.raises(ConfigError, match="one account"):
+        palate.link("ben", "ben")
+
+
+def test_linking_twice_writes_once_and_a_replay_or_another_process_counts(palate: Recommender, tmp_path: Path) -> None:
+    palate.link("ada", "ben", at=NOON)
+    palate.link("ben", "ada")
+    assert [e.kind for e in palate.store.events_of("ada")].count(EventKind.LINK) == 1
+    event = palate.store.events_of("ada")[0]
+    assert palate.store.put_events([event, event]) == 0
+    assert liked(palate, "cy") == []
+    code = """
+import sys
+from pathlib import Path
+from agent.store import Store
+from agent.types import Event
+with Store.open(Path(sys.argv[1])) as store:
+    store.put_events([Event(user_id="cy", kind="link", text="ben")])
+"""
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, timeout=60)
+    assert liked(palate, "cy") == ["i1", "i3"]
+
+
+def test_accounts_kept_apart_do_not_cross(palate: Recommender) -> None:
+    palate.link("ada", "ben")
+    assert palate.keep_apart("ben", True).apart
+    assert palate.identity("ada").accounts == ("ada", "ben")
+    assert liked(palate, "ben") == []
+    assert palate.profile("ada").disliked == ()
+    palate.keep_apart("ada", False)
+    assert liked(palate, "ben") == ["i1", "i3"]
+
+
+def test_forgetting_an_account_takes_its_links_and_says_what_remains(palate: Recommender, tmp_path: Path) -> None:
+    palate.link("ada", "zo-marked")
+    palate.link("ben", "ada")
+    palate.store.add_turn("ben", "c", "assistant", "because of zo-marked")
+    palate.store.add_turn("ben", "c", "user", "my own words")
+    palate.tell("zo-marked", likes=["i7"])
+    gone = palate.forget("zo-marked")
+    assert (gone.events, gone.turns, gone.links, gone.remaining) == (1, 1, 1, ("ada", "ben"))
+    assert holding(tmp_path, "zo-marked") == []
+    assert palate.identity("ben").accounts == ("ben", "ada")
+    assert [turn.content for turn in palate.store.turns_of("ben")] == ["my own words"]
+    everything = palate.forget("ben", linked=True)
+    assert everything.remaining == ()
+    assert palate.store.users() == []
+    assert palate.store.count_events() == 0
+
+
+def test_a_store_from_before_links_gets_their_table(tmp_path: Path) -> None:
+    import sqlite3
+
+    with Store.open(tmp_path) as store:
+        store.put_items(ITEMS)
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute("DROP TABLE links")
+    connection.close()
+    with Store.open(tmp_path, read_only=True) as store:
+        assert store.identity_of("ada").accounts == ("ada",)
+    with Store.open(tmp_path) as store:
+        store.put_events([told(1, "ada", "ben")])
+        assert store.identity_of("ben").accounts == ("ben", "ada")
+
+
+def test_the_commands(
+    palate: Recommender, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PALATE_FOLDER", str(tmp_path))
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        capfd.readouterr()
+        return cli.run(arguments), *capfd.readouterr()
+
+    assert run("link", "ada", "ben")[0] == 0
+    code, out, _ = run("accounts", "ben", "--json")
+    found = json.loads(out)
+    assert (code, found["accounts"]) == (0, [{"account": "ben", "events": 1}, {"account": "ada", "events": 3}])
+    assert found["links"][0]["between"] == ["ada", "ben"]
+    assert "kept apart" in run("accounts", "ben", "--apart")[1]
+    assert "read together" in run("accounts", "ben", "--together")[1]
+    code, out, err = run("forget", "ada", "--yes", "--json")
+    assert json.loads(out)["remaining"] == ["ben"]
+    assert "still stored, linked with ada before: ben" in err
+    code, _, err = run("unlink", "ada", "ben")
+    assert (code, "not linked" in err) == (1, True)
