@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from agent.errors import NotFound
 from agent.interests import learn_prior
-from agent.learn.acts import histories_of
+from agent.learn.acts import taken_up
 from agent.learn.behaviour import behaviour_of
 from agent.learn.factors import HINT, installed
 from agent.learn.learned import Learned, Recipe, learn
 from agent.parts import Parts
+from agent.profile.platforms import weigh_by
 from agent.recall.shelved import Record
 from agent.sections import LearnSettings
+from agent.transfer import learn_transfer
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,21 @@ class Standing:
     def due(self) -> bool:
         """Whether it should be learned now: enough has changed, or what is there cannot be used."""
         return bool(self.problem) or self.changed >= self.threshold
+
+    @property
+    def outdated(self) -> bool:
+        """Whether it tells of another time: it is due, by more than half as many events as it was learned from."""
+        return self.record is not None and self.due and self.changed > self.record.events / 2
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it and what to do, where that matters to what is recommended; empty where nothing is."""
+        if self.problem:
+            return f"what was learned from behaviour is not used, for {self.problem}; learn again: palate learn"
+        if self.outdated and self.record:
+            rests = f"rests on {self.record.events:,} events, and {self.changed:,} came or went since"
+            return f"what was learned from behaviour {rests}; learn again: palate learn"
+        return ""
 
     def as_json(self) -> dict[str, object]:
         """Plain values, as `palate status --json` and `palate learn --json` write them."""
@@ -58,16 +76,24 @@ def learn_now(parts: Parts, *, seed: int = 0, now: datetime | None = None) -> tu
     parts.require_items()
     store, settings = parts.store, parts.settings.learn
     catalogue, events = store.catalogue_version, store.count_events()
-    told = (event for user_id in store.users() for event in store.events_of(user_id))
-    behaviour = behaviour_of(histories_of(told), (item.item_id for item in parts.items))
+    behaviour = behaviour_of(_histories(parts), (item.item_id for item in parts.items))
     if not behaviour.n_people:
         raise NotFound("nobody has taken anything up yet", "Load events with: palate load FILE --events")
     learned = learn(behaviour, recipe_of(settings), seed=seed)
     record = _record(learned, behaviour.n_people, events, catalogue, settings, now or datetime.now(UTC))
     parts.shelved.keep(learned, record)
     learn_prior(store)
+    learn_transfer(parts)
     parts.learned_anew()
     return standing(parts), _notes(settings, learned)
+
+
+def _histories(parts: Parts) -> Iterator[list[str]]:
+    """What each person took up, oldest first, under all accounts that are read together."""
+    weigh = weigh_by(parts.settings.platforms)
+    for accounts in parts.store.people():
+        events = [event for account in accounts for event in parts.store.events_of(account) if weigh(event)]
+        yield taken_up(sorted(events, key=lambda event: (event.at, event.event_id)))
 
 
 def recipe_of(settings: LearnSettings) -> Recipe:

@@ -42,6 +42,14 @@ def told(database: Database, user_id: str) -> list[Row]:
     return list(found.values())
 
 
+def everything(database: Database) -> list[str]:
+    """All events, as JSON, that speak of accounts."""
+    if not database.has(LINKS):
+        return []
+    query = EVENTS.select().with_only_columns(EVENTS.c.body).join(LINKS, EVENTS.c.event_id == LINKS.c.event_id)
+    return [row.body for row in database.read(query)]
+
+
 def accounts_in(rows: Iterable[Row]) -> set[str]:
     """The accounts that these rows speak of."""
     return {account for row in rows for account in (row.user_id, row.other_id)}

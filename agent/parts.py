@@ -110,12 +110,8 @@ class Parts:
         """The vector index as it lies on disk, its folder locked for this process."""
         from agent.recall.index import Index
 
-        index = Index.open(
-            self.settings.folder,
-            self.embedder,
-            chroma=self.settings.chroma,
-            pushdown_max_rows=self.settings.recall.where_pushdown_max_rows,
-        )
+        s, most = self.settings, self.settings.recall.where_pushdown_max_rows
+        index = Index.open(s.folder, self.embedder, chroma=s.chroma, pushdown_max_rows=most)
         self._open.callback(index.close)
         return index
 
@@ -233,6 +229,13 @@ class Parts:
         return self.shelved.collaborative if (self.settings.folder / "learned").is_dir() else None
 
     @once
+    def learning_trouble(self) -> str:
+        """What is wrong with what was learned, as it stood when first asked: damaged or outdated; empty for nothing."""
+        from agent.learning import standing
+
+        return standing(self).trouble
+
+    @once
     def pictures(self) -> Pictures | None:
         """Pictures of items, to find others by; None where no model looks at them. Raises ConfigError, StoreError."""
         if self.settings.images.source == "off":
@@ -249,7 +252,7 @@ class Parts:
 
     def learned_anew(self) -> None:
         """Forget what stands on what was learned before."""
-        forget(self, "collaborative", "ranker", "plain_ranker", "background", "folds")
+        forget(self, "collaborative", "learning_trouble", "ranker", "plain_ranker", "background", "folds")
         if self._other is not None:
             self._other.learned_anew()
 

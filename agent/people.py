@@ -14,6 +14,7 @@ from agent.person import person_of
 from agent.profile.identity import Identity, pair_of
 from agent.slate.making import listed
 from agent.stored import Forgotten, Standing
+from agent.transfer import interests_on
 from agent.types import Event, EventKind, Item, Profile
 
 if TYPE_CHECKING:
@@ -70,11 +71,15 @@ class People:
         """What is known of a person's taste; empty for someone of whom nothing is known."""
         return person_of(self.parts, user_id).profile
 
-    def interests(self, user_id: str, *, now: datetime | None = None) -> Interests:
+    def interests(self, user_id: str, *, platform: str | None = None, now: datetime | None = None) -> Interests:
         """How likely each tag is in what the person takes up next, with credible intervals and what each rests on.
 
         As things stand at `now`, by default at the newest evidence. For someone unknown, the catalogue's own shares.
+        With a `platform`, in what they take up there, by what they did there; what is known from their other platforms
+        joins the prior (docs/platforms.md). Raises NotFound for a platform without items.
         """
+        if platform is not None:
+            return interests_on(self.parts, user_id, platform, now)
         return self.parts.folds.read(user_id, lambda fold, _: fold.interests(now))
 
     def correct(self, user_id: str, tag: str, share: float | None, *, at: datetime | None = None) -> Event:
@@ -150,5 +155,6 @@ class People:
 
     def _forget(self, user_id: str) -> Forgotten:
         forget_refused(self.parts.settings.folder / "refused", user_id)
-        self.parts.folds.drop(user_id)
+        for account in self.identity(user_id).accounts:
+            self.parts.folds.drop(account)
         return self.parts.store.forget(user_id)

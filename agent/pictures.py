@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection as AnyOf
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,7 +23,7 @@ from agent.recall.pictures import Contents, PictureIndex
 from agent.recall.queries import WISH_WEIGHT
 from agent.recall.signals import cosine
 from agent.rerank.blend import blend, order
-from agent.types import Degradation, Item, Query, Step, Vector
+from agent.types import Candidate, Degradation, Item, Query, Step, Vector
 
 if TYPE_CHECKING:
     from agent.parts import Parts
@@ -31,6 +32,7 @@ Progress = Callable[[int, int], None]
 Shown = str | Path | bytes
 """A picture as it is given: a path, an address, or its bytes."""
 
+PICTURED = "pictured catalogue"  # a note in the store: of which catalogue_version the pictures are indexed
 IMAGE, PICTURE = "image", "picture"  # sources: pictures of what was liked, a picture that is shown
 PICTURE_WEIGHT = WISH_WEIGHT  # a picture that is shown says as much as a wish
 
@@ -125,6 +127,12 @@ class Pictures:
             asked.append(Query(source=IMAGE, why="looks like what you liked", vector=middle, weight=weight))
         return asked
 
+    def search(self, query: Query, k: int, exclude: AnyOf[str]) -> list[Candidate]:
+        """The k items whose pictures are nearest to a query from `queries`, best first."""
+        if query.vector is None:
+            return []
+        return self.index.search(query.vector, k, source=query.source, exclude=exclude)
+
     def heeding(self, ranked: Order, shown: Vector) -> Order:
         """The order once the picture shown has had its say; items without a picture are neither near nor far."""
         ids = [place.item.item_id for place in ranked.places]
@@ -146,6 +154,20 @@ class Pictures:
         if isinstance(shown, str) and is_address(shown):
             return self._source.of_web(shown)
         return self._source.of_file(Path(shown))
+
+
+def sync_pictures(parts: Parts, *, rebuild: bool = False, progress: Progress | None = None) -> PictureReport | None:
+    """Bring the index of pictures up to date with the catalogue; None where no model looks at them.
+
+    Raises ConfigError, StoreError, StoreLocked.
+    """
+    if (pictures := parts.pictures) is None:
+        return None
+    version = parts.store.catalogue_version
+    report = pictures.sync(parts.items, parts.settings.images.timeout_s, rebuild=rebuild, progress=progress)
+    if not report.problem:
+        parts.store.meta_put(PICTURED, version)
+    return report
 
 
 def glance(parts: Parts, shown: Shown | None, deadline: Deadline) -> Glance:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
 from agent.types import EventKind
 
@@ -35,18 +34,22 @@ def _table(given: object) -> object:
         raise ValueError('should be JSON such as {"shop": {"weight": 0.5}}') from error
 
 
-def _plain(given: Mapping[str, _Platform]) -> dict[str, dict[str, Any]]:
-    """The same as plain values, as they were written."""
-    return {name: one.model_dump(mode="json", exclude_unset=True) for name, one in given.items()}
+def _checked(given: object) -> object:
+    """The same as plain values, as they were written. Raises ValueError naming the platform and the key."""
+    table = _table(given)
+    if not isinstance(table, dict):
+        raise ValueError("should be a table with a platform's name for each entry")
+    return {name: _written(name, one) for name, one in table.items()}
+
+
+def _written(name: object, given: object) -> dict[str, Any]:
+    try:
+        return _Platform.model_validate(given).model_dump(mode="json", exclude_unset=True)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in (name, *fault["loc"]) if part != "[key]")
+        raise ValueError(f"is refused: {where}: {fault['msg']}") from error
 
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-Platforms = Annotated[dict[Name, dict[str, Any]], BeforeValidator(lambda given: _checked(given))]
-
-
-def _checked(given: object) -> object:
-    """Raises ValueError for what is no such table, naming the platform and the key."""
-    table = _table(given)
-    if not isinstance(table, dict):
-        raise ValueError("should be a table of platforms")
-    return {name: _Platform.model_validate(one).model_dump(mode="json", exclude_unset=True) for name, one in table.items()}
+Platforms = Annotated[dict[Name, dict[str, Any]], BeforeValidator(_checked)]

@@ -18,6 +18,7 @@ from agent.llm.base import Model
 from agent.parts import Parts, Progress, Told
 from agent.people import People
 from agent.person import person_of, person_with, said
+from agent.pictures import PictureReport, Shown, glance, heeding, sync_pictures
 from agent.ranker import Ranker, Taste
 from agent.recall.where import parse_where
 from agent.settings import Settings, load_settings
@@ -110,12 +111,14 @@ class Recommender(People):
         *,
         k: int = 5,
         where: str | None = None,
+        image: Shown | None = None,
         llm: bool = True,
         timeout_s: float | None = None,
     ) -> Slate:
         """Up to k items the person has not seen, best first, with reasons; `wish` is what they are in the mood for.
 
-        `where` keeps items that pass a test such as `year>=1990 and tags=Comedy`. Without `llm`, the prior orders them.
+        `where` keeps items that pass a test such as `year>=1990 and tags=Comedy`; `image` is a picture (a path, an
+        address, its bytes) that what comes should look like (docs/images.md). Without `llm`, the prior orders them.
         Without a wish, someone who liked nothing yet is taken at their last one. Nobody is unknown: without events and
         wish the most popular items come. Raises NotFound for an empty catalogue, ConfigError.
         """
@@ -127,11 +130,13 @@ class Recommender(People):
         person = person_of(parts, user_id, _now())
         wish = person.wish(wish)
         written = written_for(parts, person, wish, deadline, generator_of(parts, llm))
-        candidates = recall(parts, person, wish, passes, k, written.queries)
+        seen = glance(parts, image, deadline)
+        candidates = recall(parts, person, wish, passes, k, written.queries, picture=seen.vector)
         watch.lap("recall")
         ranker, degraded = ranker_of(parts, llm)
         ranked = ranker.rank(person.taste, items_of(parts.store, candidates), wish, deadline)
         watch.lap("rank")
+        ranked = heeding(parts, ranked, seen)
         ranked = arranged(parts, person, ranked, k=k, wish=wish, where=passes)
         watch.lap("slate")
         slate = slate_of(user_id, ranked, k=k, wish=wish, candidates=candidates, degraded=degraded, written=written)
@@ -235,6 +240,13 @@ class Recommender(People):
     def sync_index(self, *, rebuild: bool = False) -> SyncReport:
         """Bring the vector index up to date with the catalogue; what was done. Raises StoreError, StoreLocked."""
         return self.parts.sync_index(rebuild=rebuild)
+
+    def sync_pictures(self, *, rebuild: bool = False, progress: Progress | None = None) -> PictureReport | None:
+        """Bring the index of pictures up to date with the catalogue; None where `images.source` is off.
+
+        Raises ConfigError, StoreError, StoreLocked.
+        """
+        return sync_pictures(self.parts, rebuild=rebuild, progress=progress)
 
     def put_events(self, events: Iterable[Event]) -> int:
         """Add events; how many were new."""

@@ -50,6 +50,7 @@ __all__ = [
 
 FILE_NAME = "palate.toml"
 PREFIX = "PALATE_"
+RECORD = "tuned"  # the table of a settings file that tells how values were chosen, and sets none
 
 _SEE = "A variable is named after a setting: PALATE_MODEL_REFERENCE sets model.reference"
 
@@ -171,6 +172,8 @@ def _flat(table: Mapping[str, Any], path: Path) -> Iterator[tuple[str, Any]]:
     """The values of the file by dotted key. Raises ConfigError where a section is given a value."""
     sections = {key.partition(".")[0] for key in _types() if "." in key}
     for name, value in table.items():
+        if name == RECORD and isinstance(value, dict):
+            continue
         if name in sections and not isinstance(value, dict):
             where = f"{path}:{line_of(path, name) or '?'}"
             raise ConfigError(f"{where}: {name} is a section, not a value", f"Write [{name}] on a line of its own")

@@ -13,6 +13,7 @@ from agent.deadline import Deadline
 from agent.errors import ModelError
 from agent.parts import Parts
 from agent.person import Person
+from agent.pictures import PICTURED
 from agent.profile.centres import centres_of
 from agent.profile.corrections import only_removed, removed_of
 from agent.profile.taste import taste_vector
@@ -49,15 +50,17 @@ def recall(
     k: int,
     written: Sequence[Query] = (),
     learned: Collaborative | None = None,
+    picture: Vector | None = None,
 ) -> list[Candidate]:
     """Unseen candidates, best first: found by every source, fused, and filled up with popular ones where they are few.
 
     There are `recall.n_candidates` of them, or k where that is more, as far as the catalogue goes. `written` are
-    further queries, those that a model wrote; `learned` is asked in place of what the parts learned from behaviour.
+    further queries, those that a model wrote; `learned` is asked in place of what the parts learned from behaviour;
+    `picture` is what a picture that is shown looks like.
     """
     settings, seen = parts.settings.recall, person.profile.seen
     wanted = max(settings.n_candidates, k)
-    lists = searched(parts, person, wish, where, max(settings.per_query, wanted), written, learned)
+    lists = searched(parts, person, wish, where, max(settings.per_query, wanted), written, learned, picture)
     found = _heeding(parts.store, person, fuse([one.candidates for one in lists], [one.weight for one in lists]))
     found = found[:wanted]
     if len(found) < wanted:
@@ -74,6 +77,7 @@ def searched(
     depth: int,
     written: Sequence[Query] = (),
     learned: Collaborative | None = None,
+    picture: Vector | None = None,
 ) -> list[Found]:
     """What every source of recall finds by itself: up to `depth` unseen candidates each.
 
@@ -83,6 +87,7 @@ def searched(
         parts.fresh_index.check(where)
     queries = [*queries_of(parts, person, wish, parts.settings.profile.centres), *written]
     found = [answered_by(parts, query, depth, where, person.profile.seen) for query in queries]
+    found += _by_pictures(parts, person, picture, where, depth)
     collaborative = learned or parts.collaborative
     return (
         found if collaborative is None else [*found, *_by_behaviour(parts, collaborative, person, wish, where, depth)]
@@ -138,9 +143,13 @@ def reranker_of(parts: Parts, llm: bool) -> tuple[Reranker | None, tuple[Degrada
 
 
 def ranker_of(parts: Parts, llm: bool) -> tuple[Ranker, tuple[Degradation, ...]]:
-    """The ranker over the catalogue, with the model or, where that fails, without it and the reason."""
+    """The ranker over the catalogue, with the model or, where that fails, without it and the reason.
+
+    Where what was learned from behaviour is damaged or outdated, that is told too.
+    """
     reranker, degraded = reranker_of(parts, llm)
-    return (parts.ranker if reranker else parts.plain_ranker), degraded
+    trouble = (Degradation(stage="recall", reason=parts.learning_trouble),) if parts.learning_trouble else ()
+    return (parts.ranker if reranker else parts.plain_ranker), (*degraded, *trouble)
 
 
 def explained(
@@ -152,7 +161,7 @@ def explained(
     llm: bool = True,
     over: Sequence[Item] | None = None,
 ) -> Slate:
-    """The slate with a rationale for every item. `over` are items to stand for the catalogue."""
+    """The slate with a rationale for every item. `over` are items to stand for the catalogue, of unknown behaviour."""
     degraded = slate.degraded
     try:
         model = parts.model if llm else None
@@ -162,7 +171,10 @@ def explained(
             degraded = (*degraded, Degradation(stage="model", reason=str(error)))
     explainer = parts.explainer_over(over, model) if over is not None else parts.explainer(model)
     items = [r.item for r in slate]
-    told = explainer.explain(person.profile, person.known, items, slate.wish, deadline, events=person.events)
+    behaviour = parts.collaborative if over is None else None
+    because = behaviour.learned.because if behaviour else None
+    known, events = person.known, person.events
+    told = explainer.explain(person.profile, known, items, slate.wish, deadline, events=events, because=because)
     recommendations = tuple(
         r.model_copy(update={"rationale": why}) for r, why in zip(slate, told.rationales, strict=True)
     )
@@ -224,6 +236,21 @@ def _by_behaviour(
         kept = _fitting(parts.store, candidates, where)[:depth] if changed or where is not None else candidates
         found.append(Found(source, WHY[source], weight * share, kept, (time.perf_counter() - started) * 1e3))
     return [one for one in found if one.candidates]
+
+
+def _by_pictures(parts: Parts, person: Person, picture: Vector | None, where: Where | None, depth: int) -> list[Found]:
+    """What looks like the picture shown and like what is liked, of items that are in the catalogue and pass."""
+    pictures = parts.pictures
+    if pictures is None or pictures.index.problem:
+        return []
+    changed = where is not None or parts.store.meta_get(PICTURED) != parts.store.catalogue_version
+    deep, found = depth if where is None else depth * FILTERED_DEPTH, []
+    for query in pictures.queries(person.taste, picture, parts.settings.images.weight):
+        started = time.perf_counter()
+        hits = pictures.search(query, deep, person.profile.seen)
+        kept = _fitting(parts.store, hits, where)[:depth] if changed else hits
+        found.append(Found(query.source, query.why, query.weight, kept, (time.perf_counter() - started) * 1e3))
+    return found
 
 
 def _fitting(store: Store, candidates: Sequence[Candidate], where: Where | None) -> list[Candidate]:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from agent import links
 from agent.database import EVENTS, GENERATED, ITEMS, META, TURNS, Database
 from agent.errors import StoreError
-from agent.profile.identity import Identity, identity_of
+from agent.profile.identity import Identity, identity_of, people_of
 from agent.stored import Forgotten, Standing, Turn
 from agent.types import Event, Item
 
@@ -200,6 +200,10 @@ class Store:
     def identity_of(self, user_id: str) -> Identity:
         """The person whose account this is, by the links that are in force."""
         return identity_of(user_id, (self._parsed(Event, row.body) for row in links.told(self._database, user_id)))
+
+    def people(self) -> list[tuple[str, ...]]:
+        """Everyone who has an event or a turn, each as the accounts that are read together."""
+        return people_of(self.users(), (self._parsed(Event, body) for body in links.everything(self._database)))
 
     def users(self) -> list[str]:
         """Everyone who has an event or a turn, by id."""

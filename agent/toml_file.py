@@ -8,7 +8,7 @@ import re
 import shutil
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,26 +45,59 @@ def _plain(key: str) -> str:
     return re.sub(r"""["'\s]""", "", key)
 
 
-def write_value(path: Path, table: str, key: str, value: str) -> None:
-    """Set `key` in the table of a TOML file, keeping every other byte of it; the file is made where there is none.
+def write_value(path: Path, table: str, key: str, value: object) -> None:
+    """Set `key` in the table of a TOML file: `write_values` of one."""
+    write_values(path, [(table, key, value)])
 
-    The file is replaced whole or not at all. Raises ConfigError where the file is not TOML, is written in a way that
-    cannot be changed safely, or cannot be written.
+
+def write_values(path: Path, values: Sequence[tuple[str, str, object]]) -> None:
+    """Set these keys of tables (`a.b`; `""` is the top) in a TOML file, keeping every other byte of it.
+
+    A value is text, a number, a truth value, a list or a mapping of these. The file is made where there is none, and
+    replaced whole or not at all. Raises ConfigError where the file is not TOML, is written in a way that cannot be
+    changed safely, or cannot be written.
     """
     text = _text_of(path) if path.exists() else ""
-    wanted = _parse(text, path)
-    wanted[table] = {**_table_in(wanted, table, path), key: value}
-    for candidate in _candidates(text, table, key, json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")):
+    for table, key, value in values:
+        text = _changed(text, table, key, value, path)
+    _replace(path.resolve(), text)
+
+
+def _changed(text: str, table: str, key: str, value: object, path: Path) -> str:
+    wanted, literal = _parse(text, path), _literal(value)
+    _table_in(wanted, table, path)[key] = value
+    for candidate in _candidates(text, table, key, literal):
         if _same(candidate, wanted):
-            _replace(path.resolve(), candidate)
-            return
-    raise ConfigError(f"{path} could not be changed safely", f'Write {table}.{key} = "{value}" into it by hand')
+            return candidate
+    name = f"{table}.{key}" if table else key
+    raise ConfigError(f"{path} could not be changed safely", f"Write {name} = {literal} into it by hand")
+
+
+def _literal(value: object) -> str:
+    """The value as TOML has it, on one line. Raises TypeError for one that it has no form for."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_literal, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{_name(key)} = {_literal(inner)}' for key, inner in value.items())}}}"
+    raise TypeError(f"TOML has no form for {type(value).__name__}")
+
+
+def _name(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _literal(key)
 
 
 def _table_in(tables: dict[str, Any], table: str, path: Path) -> dict[str, Any]:
-    found = tables.get(table, {})
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: {table} is a value, not a table", f"Write [{table}] on a line of its own")
+    """The table of that name, made where there is none."""
+    found = tables
+    for part in filter(None, table.split(".")):
+        inner = found.setdefault(part, {})
+        if not isinstance(inner, dict):
+            raise ConfigError(f"{path}: {table} is a value, not a table", f"Write [{table}] on a line of its own")
+        found = inner
     return found
 
 
@@ -98,17 +131,27 @@ def _candidates(text: str, table: str, key: str, literal: str) -> Iterator[str]:
     """Every way to write the value into the text, the least intrusive first. Most are wrong: the caller parses them."""
     name = rf"""["']?{re.escape(key)}["']?"""
     strings = r'"(?:[^"\\\n]|\\.)*"' + r"|'[^'\n]*'"
-    for found in re.finditer(rf"({name}[ \t]*=[ \t]*)({strings}|[^\s#,}}]+)", text):
+    groups = r"\{[^{}\n]*\}|\[[^\[\]]*\]"
+    for found in re.finditer(rf"({name}[ \t]*=[ \t]*)({strings}|{groups}|[^\s#,}}]+)", text):
         yield text[: found.start(2)] + literal + text[found.end(2) :]
     newline = "\r\n" if "\r\n" in text else "\n"
     for found in re.finditer(rf"^[ \t]*\[[ \t]*{re.escape(table)}[ \t]*\][^\r\n]*", text, re.MULTILINE):
-        yield f"{text[: found.end()]}{newline}{key} = {literal}{text[found.end() :]}"
+        yield from _within(text, found.end(), newline, f"{key} = {literal}")
     for found in re.finditer(rf"^[ \t]*{re.escape(table)}[ \t]*=[ \t]*{{", text, re.MULTILINE):
         yield f"{text[: found.end()]} {key} = {literal},{text[found.end() :]}"
         yield f"{text[: found.end()]} {key} = {literal} {text[found.end() :]}"
     gap = "" if not text or text.endswith("\n\n") else newline if text.endswith("\n") else newline * 2
     yield f"{text}{gap}[{table}]{newline}{key} = {literal}{newline}"
-    yield f"{table}.{key} = {literal}{newline}{text}"
+    yield f"{table + '.' if table else ''}{key} = {literal}{newline}{text}"
+
+
+def _within(text: str, header: int, newline: str, line: str) -> Iterator[str]:
+    """The line as the last one of the table whose header ends there, and as its first one."""
+    rest = re.search(r"^[ \t]*\[", text[header:], re.MULTILINE)
+    end = header + (rest.start() if rest else len(text) - header)
+    last = len(text[:end].rstrip())
+    yield f"{text[:last]}{newline}{line}{text[last:]}" if last >= header else text
+    yield f"{text[:header]}{newline}{line}{text[header:]}"
 
 
 def _replace(path: Path, text: str) -> None:

@@ -235,9 +235,6 @@ class Rationale(Value):
     source: Annotated[str, StringConstraints(pattern="^(written|composed)$")]
 
 
-SLATE, EXPLORED = "slate", "explored"  # a stage, and its source for places that a draw from the interests won
-
-
 class Recommendation(Value):
     """One place of a slate, with the whole path that led there."""
 
@@ -250,7 +247,7 @@ class Recommendation(Value):
     @property
     def explored(self) -> bool:
         """Whether it has its place only because an uncertain interest was tried out (`slate.exploration`)."""
-        return any((step.stage, step.source) == (SLATE, EXPLORED) for step in self.path)
+        return any((step.stage, step.source) == ("slate", "explored") for step in self.path)
 
 
 class Degradation(Value):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from agent.commands import render
 from agent.commands.options import JsonOption
+from agent.errors import ConfigError
 from eval.building.command import building
 from eval.interests.command import interests
 from eval.optimising.command import optimize
@@ -25,11 +26,13 @@ from eval.options import (
     settings_of,
     watch,
 )
+from eval.platforms.command import platforms
 from eval.probe.command import app as probe
 from eval.realtime.command import realtime
 from eval.recall.command import recall
 from eval.reporting.command import add_to as add_reporting
 from eval.running.command import add_to as add_running
+from eval.running.options import LearnOption
 from eval.simulating.command import simulate
 from eval.speed.command import quantise, speed
 from eval.tables.command import table
@@ -37,22 +40,26 @@ from eval.tradeoffs.command import tradeoffs
 
 if TYPE_CHECKING:
     from agent.settings import Settings
-    from agent.types import Item
     from eval.cases import DataSet
     from eval.running.opening import Opens
-    from eval.runs import Opened, Told, Watch
+    from eval.runs import Opened
 
-    Opener = Callable[[Mapping[str, Item], Settings, Watch, Told], AbstractContextManager[Opened]]
+    Opener = Callable[..., AbstractContextManager[Opened]]
 
 
 @dataclass(frozen=True)
 class Fit:
-    """How a fit is made: on how many cases, in which halves, and how close to `around`, the weights in a file."""
+    """How a fit is made: on how many cases, in which halves, and how close to `around`, the weights in a file.
+
+    `learns`: with what the data set's behaviour teaches. `llm`: with a language model's opinions.
+    """
 
     limit: int | None
     seed: int
     l2: float
     around: Path | None
+    learns: bool
+    llm: bool
 
 
 OutputOption = Annotated[
@@ -64,6 +71,7 @@ PrecisionOption = Annotated[
 AroundOption = Annotated[
     Path | None, typer.Option("--around", metavar="FILE", help="Stay close to these weights, fitted on other data.")
 ]
+NoModelOption = Annotated[bool, typer.Option("--no-model", help="Fit the signals alone, and ask no model.")]
 CandidatesOption = Annotated[
     int, typer.Option("--candidates", min=2, max=1_000, metavar="N", help="A case's candidates.")
 ]
@@ -86,11 +94,14 @@ def commands_with(open_ranker: Opener, opens: Opens | None = None) -> typer.Type
         seed: SeedOption = DEFAULT_SEED,
         l2: PrecisionOption = 1.0,
         around: AroundOption = None,
+        learn: LearnOption = None,
+        no_model: NoModelOption = False,
         as_json: JsonOption = False,
     ) -> None:
         """Fit the blend's weights on a data set, and report them on cases that they were not fitted on."""
         settings = settings_of(ctx, model=model)
-        _fit(open_ranker, settings, folder, output, Fit(limit, seed, l2, around), as_json)
+        wanted = Fit(limit, seed, l2, around, learns=_learns(learn), llm=not no_model)
+        _fit(open_ranker, settings, folder, output, wanted, as_json)
 
     app.command("sample")(sample)
     app.add_typer(building, name="data")
@@ -104,6 +115,7 @@ def commands_with(open_ranker: Opener, opens: Opens | None = None) -> typer.Type
     app.command("simulate")(simulate)
     app.command("interests")(interests)
     app.command("tradeoffs")(tradeoffs)
+    app.command("platforms")(platforms)
     add_reporting(app)
     return app
 
@@ -122,15 +134,19 @@ def sample(
     render.note(f"{render.count(n, 'case')} of {candidates} candidates written to {output}")
 
 
-def _palates_own(
-    items: Mapping[str, Item], settings: Settings, shown_by: Watch, told: Told
-) -> AbstractContextManager[Opened]:
+def _palates_own(*given: Any, **chosen: Any) -> AbstractContextManager[Opened]:
     from eval.rankers import open_ranker
 
-    return open_ranker(items, settings, shown_by, told)
+    return open_ranker(*given, **chosen)
 
 
 app = commands_with(_palates_own)
+
+
+def _learns(learn: str | None) -> bool:
+    if learn not in (None, "none", "events"):
+        raise ConfigError(f"--learn is {learn!r}", "Give none or events")
+    return learn == "events"
 
 
 def _open(folder: Path) -> DataSet:
@@ -153,18 +169,20 @@ def _fit(
     as_json: bool,
 ) -> None:
     from agent.rerank.weights import load_weights
-    from eval import drawing, fitting, runs, weights
+    from eval import drawing, fitting, learning, runs, weights
 
     if output is not None:
         weights.writable(output)
     around = load_weights(wanted.around) if wanted.around else None
     dataset = _open(folder)
-    n = dataset.n_run(wanted.limit)
-    with open_ranker(dataset.items, settings, watch, render.told) as opened, watch("Reading signals") as show:
+    learned = learning.taught_once(dataset, settings.learn) if wanted.learns else None
+    learn = learning.told_of(dataset, settings.learn) if wanted.learns else None
+    n, parts = dataset.n_run(wanted.limit), {"learned": learned, "llm": wanted.llm}
+    with open_ranker(dataset.items, settings, watch, render.told, **parts) as opened, watch("Reading signals") as show:
         choices, run = runs.run_choices(
             dataset.cases(wanted.limit), dataset.items, opened.ranker, progress=lambda done: show(done, n)
         )
-    report = fitting.report(choices, run, dataset, opened, seed=wanted.seed, l2=wanted.l2, around=around)
+    report = fitting.report(choices, run, dataset, opened, seed=wanted.seed, l2=wanted.l2, around=around, learn=learn)
     if output is not None:
         weights.write_weights(output, report.tables)
         render.note(f"weights written to {output}")

@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from agent.errors import ConfigError
 from agent.rerank.weights import Weights
 from eval.cases import DataSet
-from eval.fit import L2, NOWHERE, PRIOR, Choice, Fitted, Pair, TwoFold, ordered, two_fold
+from eval.fit import L2, NOWHERE, PRIOR, Choice, Fitted, Order, Pair, TwoFold, ordered, two_fold
 from eval.metrics import DEFAULT, HEADLINE
 from eval.results import Results, about_dataset, as_rows, compared_rows, method, summarise
 from eval.runs import Opened, Run
-from eval.systems import MODEL, RECALL_ONLY, RECALL_SOURCES, WITHOUT_MODEL, System
+from eval.systems import BLEND_NOW, MODEL, PRIOR_NOW, RECALL_ONLY, RECALL_SOURCES, WITHOUT_MODEL, System
 
 Tables = Mapping[str, Mapping[str, object]]
+Orders = Mapping[str, Order]
 
 IN_SAMPLE = "model, on its own cases"
 KEPT = {
@@ -68,19 +69,21 @@ def report(
     seed: int,
     l2: float = L2,
     around: Weights | None = None,
+    learn: Mapping[str, object] | None = None,
     now: datetime | None = None,
 ) -> Report:
     """The weights for these cases with their figures, two-fold: each case is ordered by the fit that did not see it.
 
-    `around` are the weights of another fit, to which few cases and a high `l2` stay close. `now` is the date on record,
-    by default the clock's. Raises ConfigError when the cases have no signals to weigh or come from under two users.
+    `around` are the weights of another fit, to which few cases and a high `l2` stay close. `learn` says what behaviour
+    taught the ranker, if any. `now` is the date on record, by default the clock's. Raises ConfigError when the cases
+    have no signals to weigh or come from under two users.
     """
     start = _start(choices)
     try:
         found = two_fold(choices, start, l2=l2, seed=seed, around=_pair(around))
     except ValueError as error:
         raise ConfigError(f"{dataset.name} cannot be fitted on: {error}", "Give more cases") from error
-    systems = _systems(found, start, choices)
+    systems = _systems(found, start, opened.weights, choices)
     scored = replace(run, orders={system.name: {i: orders[i] for i in run.relevant} for system, orders in systems})
     results = summarise(scored, [system for system, _ in systems])
     facts = {
@@ -93,6 +96,7 @@ def report(
         "prompts": dict(run.prompts),
         "dataset": about_dataset(dataset, run.n),
         **({"around": _origin(around)} if around else {}),
+        **({"learn": dict(learn)} if learn else {}),
     }
     weights, carried = _with_carried(found.whole.weights, opened.weights, choices)
     tables = {"prior": weights.prior, "blend": weights.blend, "fitted": _record(found, results, facts, carried)}
@@ -120,16 +124,28 @@ def _start(choices: Sequence[Choice]) -> dict[str, float]:
 
 
 def _systems(
-    found: TwoFold, start: Mapping[str, float], choices: Sequence[Choice]
-) -> list[tuple[System, Mapping[str, tuple[str, ...]]]]:
-    recall = Pair(start, {PRIOR: 1.0})
-    own = found.whole.weights
-    return [
-        (_named(RECALL_ONLY, "the order of recall alone"), {c.case_id: ordered(c, recall) for c in choices}),
+    found: TwoFold, start: Mapping[str, float], now: Pair, choices: Sequence[Choice]
+) -> list[tuple[System, Orders]]:
+    """The systems in the order told; those of the model where it has an opinion of any case."""
+    alone, prior_now = Pair(start, {PRIOR: 1.0}), Pair(now.prior, {PRIOR: 1.0})
+    prior = [
+        (_named(RECALL_ONLY, "the order of recall alone"), _orders(choices, alone)),
         (_named(WITHOUT_MODEL, "all signals but the model's, fitted on the other half"), found.prior_orders),
-        (_named(MODEL, "the whole blend, fitted on the other half"), found.orders),
-        (_named(IN_SAMPLE, "optimistic: fitted on these very cases"), {c.case_id: ordered(c, own) for c in choices}),
     ]
+    before = (_named(PRIOR_NOW, "all signals but the model's, by the weights used now"), _orders(choices, prior_now))
+    if not any(choice.opinions for choice in choices):
+        return [*prior, before]
+    return [
+        *prior,
+        (_named(MODEL, "the whole blend, fitted on the other half"), found.orders),
+        before,
+        (_named(BLEND_NOW, "the whole blend, by the weights used now"), _orders(choices, now)),
+        (_named(IN_SAMPLE, "optimistic: fitted on these very cases"), _orders(choices, found.whole.weights)),
+    ]
+
+
+def _orders(choices: Sequence[Choice], weights: Pair) -> Orders:
+    return {choice.case_id: ordered(choice, weights) for choice in choices}
 
 
 def _named(name: str, about: str) -> System:

@@ -8,7 +8,7 @@ that each case is answered by what was learned from the conversations of the oth
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
@@ -65,6 +65,22 @@ def taught(dataset: DataSet, settings: LearnSettings) -> Taught:
         return learn(behaviour_of(kept, items), recipe, seed=SEED)
 
     return Taught(tuple(_without(fold) for fold in range(folds)))
+
+
+def taught_once(dataset: DataSet, settings: LearnSettings) -> Learned:
+    """What the data set teaches for all its cases. Raises ConfigError for conversations, which teach crosswise."""
+    found = taught(dataset, settings).by_fold
+    if len(found) != 1:
+        raise ConfigError(
+            f"{dataset.name} teaches by its own cases, and a fit needs one that taught all", f"Give it {HISTORIES}"
+        )
+    return found[0]
+
+
+def told_of(dataset: DataSet, settings: LearnSettings) -> dict[str, object]:
+    """What is learned from, in how many folds, and how, as a fit records it. Raises ConfigError."""
+    source, folds = source_of(dataset)
+    return {"source": source, "folds": folds, "recipe": asdict(recipe_of(settings))}
 
 
 def _histories(dataset: DataSet) -> Mapping[str, list[str]]:

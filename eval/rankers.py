@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from agent.slate.making import slate_of
 from agent.types import Item, Slate, Vector
 from eval.fit import Pair
 from eval.runs import Opened, Told, Watch
+
+if TYPE_CHECKING:
+    from agent.learn.learned import Learned
 
 BATCH = 256
 PATIENCE_S = 600.0
@@ -59,18 +63,28 @@ class Shown:
 
 
 @contextmanager
-def open_ranker(items: Mapping[str, Item], settings: Settings, watch: Watch, told: Told) -> Iterator[Opened]:
-    """The ranker of these settings over these items.
+def open_ranker(
+    items: Mapping[str, Item],
+    settings: Settings,
+    watch: Watch,
+    told: Told,
+    *,
+    learned: Learned | None = None,
+    llm: bool = True,
+) -> Iterator[Opened]:
+    """The ranker of these settings over these items, with what was learned from behaviour; without `llm`, no model.
 
     `watch(doing)` gives a place to show progress, `told` hears of slow first steps. Raises ModelError when the
     model cannot be opened (there would be nothing to measure), ConfigError for wrong settings.
     """
     with closing(Parts(settings, told=told)) as parts:
-        about, weights, listed = about_model(parts), parts.weights, list(items.values())
+        about = about_model(parts) if llm else about_none(settings)
+        weights, listed = parts.weights, list(items.values())
         with watch("Embedding the items") as show:
             embedder = Shown(parts.embedder, show)
             embedded = EmbeddedItems(listed, embedder)
-        ranker = Ranker(embedded, embedder, weights, tag_rates(listed), parts.reranker)
+        reranker = parts.reranker if llm else None
+        ranker = Ranker(embedded, embedder, weights, tag_rates(listed), reranker, learned)
         over = OverItems(ranker, patience_s(settings))
         yield Opened(over, about, Pair(weights.prior, weights.blend))
 
@@ -78,6 +92,11 @@ def open_ranker(items: Mapping[str, Item], settings: Settings, watch: Watch, tol
 def about_model(parts: Parts) -> dict[str, object]:
     """The facts of the model and the strategy that figures hold for. Raises as `Parts.reranker` does."""
     return facts_of(parts.settings, parts.model, parts.reranker)
+
+
+def about_none(settings: Settings) -> dict[str, object]:
+    """The facts that figures without a model hold for."""
+    return {"reference": "none", "language": settings.language, "noun": settings.noun}
 
 
 def facts_of(settings: Settings, model: Model, reranker: Reranker) -> dict[str, object]:

@@ -22,6 +22,7 @@ PLACES = 100
 
 RANDOM, RECALL_ONLY, LIKELIHOOD_ONLY = "random", "recall-only", "likelihood-only"
 WITHOUT_MODEL, MODEL, ORACLE = "without-model", "model", "oracle"
+PRIOR_NOW, BLEND_NOW = "without-model, weights now", "model, weights now"  # what a fit is to beat
 
 RECALL, PRIOR, RERANK = "recall", "prior", "rerank"  # the stages that a path names
 RECALL_SOURCES = ("fuse", "taste", "wish", "popular")  # whose order is that of recall: the first of them that is there

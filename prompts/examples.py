@@ -15,8 +15,8 @@ Example = tuple[str, Sequence[Variables]]
 """A block, and variables of one kind, of which one that can be rendered is enough."""
 
 KINDS = (
-    "people", "pairing", "tags", "thread", "period", "era", "origin", "trait", "wish", "named", "match", "apart",
-    "start", "yours", "bare",
+    "people", "pairing", "tags", "thread", "period", "era", "origin", "trait", "together", "wish", "named", "match",
+    "apart", "start", "yours", "bare",
 )  # fmt: skip
 _WISH = "something to laugh about"
 _OF_NOBODY = ("rank-likelihood", "rank-pointwise")  # these are also asked what they think without a person
@@ -41,6 +41,8 @@ def examples_of(task: str) -> Iterator[Example]:
     """What a prompt is given, by its name without the language; nothing for a name that is not known."""
     if task.startswith("rank-"):
         yield from _of_ranking(task)
+    elif task == "image-describe":
+        yield from ((block, [{"noun": "films"}]) for block in ("prefix", "candidate"))
     elif task == "rationale-compose":
         yield from (("candidate", [_reason(kind)]) for kind in KINDS)
     elif task == "rationale-choose":
@@ -93,5 +95,7 @@ def _reason(kind: str) -> Variables:
 
 def _draft() -> Variables:
     """What a model is told of an item that it is to write a sentence on."""
-    facts = ["adventure", "1980s"]
-    return {"item": {"title": "Raiders", "year": 1981}, "facts": facts, "cited": _cited(), "asked": [], "turn": 0}
+    return {
+        "item": {"title": "Raiders", "year": 1981}, "facts": ["adventure", "1980s"], "cited": _cited(), "asked": [],
+        "turn": 0, "together": False,
+    }  # fmt: skip

@@ -342,7 +342,7 @@ def test_forget_erases_a_person(run_within: Palate) -> None:
 # --- recommendations --------------------------------------------------------------------------------------------------
 
 SHAPE = {"user", "recommendations", "degraded", "timings_ms"}
-PLACE = {"rank", "item_id", "title", "score", "path", "rationale"}
+PLACE = {"rank", "item_id", "title", "score", "explored", "path", "rationale"}
 
 
 def test_recommend_gives_the_documented_shape(here_within: Palate) -> None:

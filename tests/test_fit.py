@@ -216,7 +216,9 @@ def test_a_report_becomes_a_weights_file_that_the_ranker_reads(tmp_path: Path) -
     assert fitted["at"] == "2026-01-02T00:00:00+00:00"
     assert fitted["model"]["fingerprint"] == MODEL["fingerprint"]
     assert fitted["prompts"] == {"en/rank-likelihood": "ab" * 32}
-    assert set(fitted["unseen"]) == {"recall-only", "without-model", "model"}
+    now = {"without-model, weights now", "model, weights now"}
+    assert set(fitted["unseen"]) == {"recall-only", "without-model", "model", *now}
+    assert "p" in fitted["compared"]["model over model, weights now"]["ndcg@10"]
     assert fitted["unseen"]["model"]["ndcg@10"]["n"] == 6
     assert "p" in fitted["compared"]["model over recall-only"]["ndcg@10"]
 

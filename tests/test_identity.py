@@ -16,7 +16,8 @@ from pydantic import ValidationError
 
 from agent import Recommender, Settings, cli
 from agent.errors import ConfigError, NotFound
-from agent.profile.identity import identity_of, links_in_force
+from agent.learning import learn_now
+from agent.profile.identity import identity_of, links_in_force, people_of
 from agent.store import FILE_NAME, Store
 from agent.types import Event, EventKind, Item
 
@@ -68,6 +69,9 @@ def test_no_order_of_arrival_matters_and_everyone_agrees(rows: list[tuple[str, s
         found = identity_of(account, events)
         assert found == identity_of(account, [*mixed, *mixed[:3]])
         assert found.accounts == (account, *sorted(_reachable(account, links_in_force(events)) - {account}))
+    people = people_of(ACCOUNTS, mixed)
+    assert sorted(account for accounts in people for account in accounts) == list(ACCOUNTS)
+    assert {frozenset(accounts) for accounts in people} == {frozenset(identity_of(a, events).read) for a in ACCOUNTS}
 
 
 def _reachable(account: str, links: object) -> set[str]:
@@ -133,6 +137,20 @@ def test_accounts_kept_apart_do_not_cross(palate: Recommender) -> None:
     assert palate.profile("ada").disliked == ()
     palate.keep_apart("ada", False)
     assert liked(palate, "ben") == ["i1", "i3"]
+
+
+def test_everyone_is_told_as_people_and_learned_from_as_such(palate: Recommender) -> None:
+    palate.tell("cy", likes=["i7"])
+    palate.link("ada", "ben")
+    assert palate.store.people() == [("ada", "ben"), ("cy",)]
+    palate.tell("ben", likes=["i6"])
+    learn_now(palate.parts)
+    learned = palate.parts.collaborative
+    assert learned is not None
+    found = learned.search("together", ["i6"], 5, frozenset())
+    assert {c.item_id for c in found} == {"i1", "i3"}
+    palate.keep_apart("ada", True)
+    assert palate.store.people() == [("ada",), ("ben",), ("cy",)]
 
 
 def test_forgetting_an_account_takes_its_links_and_says_what_remains(palate: Recommender, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ FILES = [p for room in ("agent", "prompts", "eval") for p in (ROOT / room).rglob
 GROUND = {"agent.types", "agent.errors", "agent.deadline"}
 LOCAL = ("context", "grammar", "llama", "loading", "requantise", "vocabulary")  # the room of llama.cpp
 VENDORS = {
+    "PIL": {"agent/images/openclip.py"},
     "chromadb": {"agent/recall/index.py"},
     "filelock": {"agent/recall/lock.py", "eval/running/folder.py"},
     "gepa": {"eval/optimising/search.py"},
@@ -33,6 +34,7 @@ ROOMS = {  # a room -> what of ours it may import, besides the ground floor and 
     "agent/errors.py": set(),
     "agent/deadline.py": {"agent.errors"},
     "agent/profile": {"agent.types"},
+    "agent/images": {"agent.cache", "agent.embed.base", "agent.llm.remote", "prompts"},
     "agent/learn": set(),
     "agent/recall": {"agent.learn", "agent.embed", "agent.settings", "agent.llm.base", "agent.cache", "prompts"},
     "agent/language.py": set(),

@@ -327,3 +327,16 @@ def test_a_server_out_of_reach_is_named_at_once(tmp_path: Path) -> None:
         Index.open(tmp_path, EMBEDDER, chroma=ChromaSettings(host="127.0.0.1", port=1))
     assert time.monotonic() - begun < 5
     Index.open(tmp_path, EMBEDDER).close()
+
+
+def test_what_was_read_is_read_anew_once_it_has_changed(tmp_path: Path) -> None:
+    with Index.open(tmp_path, EMBEDDER) as index:
+        index.sync(ITEMS)
+        before = index.vectors(["i0001", "i0002", "i0003"])
+        index.sync([ITEMS[1].model_copy(update={"title": "Another"}), ITEMS[2], *ITEMS[4:]])
+        after = index.vectors(["i0001", "i0002", "i0003"])
+        assert after.keys() == {"i0001", "i0002"}
+        assert not np.array_equal(after["i0001"], before["i0001"])
+        assert np.array_equal(after["i0002"], before["i0002"])
+        assert len(index.search(asked(index), 500, source="all")) == len(ITEMS) - 2
+        assert index.health().ok

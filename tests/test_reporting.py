@@ -32,6 +32,7 @@ from eval.running.answers import Answer
 from eval.running.folder import RunFolder
 from eval.running.stability import tenth
 from eval.running.tally import Tally, tallies
+from eval.statistics import holm
 from tests.support.stored_run import PROMPT, data_set, failing, stored_run
 
 HOSTILE = "</pre><script>alert('1')</script><img src=x onerror=alert(2)>\x1b[31m\u202e"
@@ -217,7 +218,10 @@ def test_a_diff_pairs_shared_cases_and_says_how_many_are_not(bare: Path, tmp_pat
     assert same.metrics["ndcg@10"].p == 1
     assert not same.wins
     assert not same.losses
-    assert found.family == 4
+    assert found.family == 2, "pairs of cells: each metric is a family of its own, as in a run"
+    for name in ("ndcg@10", "recall@5"):
+        raw = [cell.metrics[name].p for cell in found.cells]
+        assert [cell.p_holm[name] for cell in found.cells] == holm(raw)
     assert better.p_holm["ndcg@10"] >= better.metrics["ndcg@10"].p
     assert len(better.wins) == better.metrics["ndcg@10"].wins > 10
     assert [abs(change.by) for change in better.wins] == sorted((abs(c.by) for c in better.wins), reverse=True)

@@ -400,7 +400,8 @@ def test_a_terminal_sees_a_table_grow() -> None:
         progress.take(answer("c3", order=""), fresh=False)
         progress.end()
         text = drawn.getvalue()
-    for part in ("model", "4/4", "live rr 0.500", "to recall-only, p =", "1 failed", "p95 12 ms", "12 tokens", "3 asked"):
+    parts = ("model", "4/4", "live rr 0.500", "to recall-only, p =", "1 failed", "p95 12 ms", "12 tokens", "3 asked")
+    for part in parts:
         assert part in text, part
 
 

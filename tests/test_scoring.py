@@ -64,7 +64,8 @@ def test_equal_names_in_two_data_sets_are_two_people(films: Path, tmp_path: Path
 
 def test_only_whole_answers_made_just_now_are_timed(films: Path, tmp_path: Path) -> None:
     run = stored_run(tmp_path / "run", films, {"model": 1.0}, edit=failing("c2"))
-    folder = changed(run, lambda rows: [{**row, "calls": {"asked": 1, "kept": int(n < 2)}} for n, row in enumerate(rows)])
+    asked = [{"asked": 1, "kept": int(n < 2)} for n in range(20)]
+    folder = changed(run, lambda rows: [{**row, "calls": calls} for row, calls in zip(rows, asked, strict=False)])
     assert len(Summary.of(folder).tallies["model"].times_ms) == 17
 
 

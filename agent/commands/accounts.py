@@ -40,9 +40,10 @@ def unlink(ctx: typer.Context, user: UserArgument, other: OtherArgument, as_json
 
 
 def accounts(ctx: typer.Context, user: UserArgument, apart: ApartOption = None, as_json: JsonOption = False) -> None:
-    """List a person's accounts and the links between them, or keep them apart.
+    """List a person's accounts, or keep them apart.
 
-    With --apart each account is read alone from now on, linked as they are; --together takes that back.
+    The links in force are listed besides. With --apart each account is read alone from now on, linked as they are;
+    --together takes that back.
     """
     user_id = person(user)
     with open_recommender(ctx) as recommender:

@@ -15,11 +15,13 @@ from agent.errors import CatalogueError, ConfigError, NotFound
 
 if TYPE_CHECKING:
     from agent.catalogue import Columns, Report
+    from agent.pictures import PictureReport
     from agent.recommender import Recommender
     from agent.types import Event, Item
 
 _ITEM_FIELDS = frozenset({"id", "title", "tags", "text", "popularity", "language", "image", "platform"})
 _EVENT_FIELDS = frozenset({"id", "user", "kind", "value", "at", "text", "event", "platform"})
+_REFUSED_SHOWN = 5  # pictures of items
 _BOTH, _ITEMS, _EVENTS = "Columns", "Columns of items", "Columns of events (with --events)"
 
 
@@ -185,16 +187,37 @@ RebuildOption = Annotated[bool, typer.Option("--rebuild", help="Build it anew in
 def index(ctx: typer.Context, rebuild: RebuildOption = False, as_json: JsonOption = False) -> None:
     """Bring the vector index up to date with the catalogue.
 
-    Only what changed is embedded. This also happens by itself at the next recommendation.
+    Only what changed is embedded. This also happens by itself at the next recommendation, save for pictures of items,
+    which are brought in only here, where images.source names who looks at them.
     """
     with open_recommender(ctx) as recommender:
         if not recommender.store.count_items():
             raise NotFound("the catalogue is empty", "Load one with: palate load FILE")
         report = recommender.sync_index(rebuild=rebuild)
+        meter = meter_of(ctx, "Looking at pictures")
+        pictures = recommender.sync_pictures(rebuild=rebuild, progress=meter)
+        meter.close()
     if as_json:
-        render.write_json(asdict(report) | {"rebuilt": report.rebuilt or None})
+        shown = pictures.as_json() if pictures else None
+        render.write_json(asdict(report) | {"rebuilt": report.rebuilt or None, "images": shown})
     else:
         changes = f"{report.added:,} added, {report.changed:,} changed, {report.removed:,} removed"
         render.out().print(f"index: {render.count(report.rows, 'row')}; {changes}")
         if report.rebuilt:
             render.told(f"built anew: {report.rebuilt}")
+        if pictures and not pictures.problem:
+            changes = f"{pictures.added:,} added, {pictures.changed:,} changed, {pictures.removed:,} removed"
+            render.out().print(f"pictures: {render.count(pictures.rows, 'row')}; {changes}")
+    if pictures:
+        _note_pictures(pictures)
+
+
+def _note_pictures(report: PictureReport) -> None:
+    """What kept pictures out, on stderr: all of them, or the first few that were refused."""
+    if report.problem:
+        render.note(f"pictures are left out: {report.problem}")
+    refused = list(report.refused.items())
+    for item_id, reason in refused[:_REFUSED_SHOWN]:
+        render.note(f"the picture of {item_id} {reason}")
+    if len(refused) > _REFUSED_SHOWN:
+        render.note(f"and {len(refused) - _REFUSED_SHOWN:,} more; palate index --json names all of them")

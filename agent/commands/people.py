@@ -20,6 +20,9 @@ DislikeOption = Annotated[list[str] | None, typer.Option("--dislike", metavar="T
 SeenOption = Annotated[list[str] | None, typer.Option("--seen", metavar="TITLE", help="Seen, without a verdict.")]
 RateOption = Annotated[list[str] | None, typer.Option("--rate", metavar="TITLE=N", help="Rated, for example Heat=4.")]
 CountOption = Annotated[int, typer.Option("-k", min=1, max=1_000, metavar="N", help="How many recommendations.")]
+ImageOption = Annotated[
+    str | None, typer.Option("--image", metavar="PATH|URL", help="A picture that what comes should look like.")
+]
 WhereOption = Annotated[str | None, typer.Option(metavar="TEST", help="Only items that pass, such as: year>=1990")]
 
 
@@ -102,6 +105,7 @@ def recommend(
     wish: Annotated[str | None, typer.Argument(metavar="WISH", help="What the person is in the mood for.")] = None,
     k: CountOption = 5,
     where: WhereOption = None,
+    image: ImageOption = None,
     no_llm: NoModelOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -112,7 +116,7 @@ def recommend(
     """
     user_id = person(user)
     with open_recommender(ctx) as recommender:
-        slate = recommender.recommend(user_id, wish, k=k, where=where, llm=not no_llm)
+        slate = recommender.recommend(user_id, wish, k=k, where=where, image=image, llm=not no_llm)
         if as_json:
             render.write_json(slate.as_json())
         elif not len(slate):

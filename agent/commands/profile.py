@@ -30,6 +30,8 @@ ResetOption = Annotated[
     list[str] | None, typer.Option("--reset", metavar="TAG", help="Give an interest back to the evidence.")
 ]
 
+PlatformOption = Annotated[str | None, typer.Option(metavar="NAME", help="Interests on this platform.")]
+
 
 def profile(
     ctx: typer.Context,
@@ -38,18 +40,20 @@ def profile(
     set_to: SetOption = None,
     remove: RemoveOption = None,
     reset: ResetOption = None,
+    platform: PlatformOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Draw what is known of a person's taste, or correct it.
 
     Bars show how likely each tag is in what the person takes up next, with the range in which the share lies 4 times in
-    5; below stand the titles it rests on, newest first. Corrections are kept, dated, as the person's own events.
+    5; below stand the titles it rests on, newest first. Corrections are kept, dated, as the person's own events. With
+    --platform, shares are those on one platform, by acts there and by what carries over from the person's others.
     """
     user_id = person(user)
     told = _corrections(set_to or (), remove or (), reset or ())
     with open_recommender(ctx) as recommender:
         recommender.correct_all(user_id, told)
-        taste, interests = recommender.profile(user_id), recommender.interests(user_id)
+        taste, interests = recommender.profile(user_id), recommender.interests(user_id, platform=platform)
         if why is not None:
             _tell_why(recommender, user_id, why, interests, as_json)
             return
@@ -214,7 +218,7 @@ def _draw_why(user_id: str, standing: Mapping[str, Any], rows: Sequence[Mapping[
 
 def _about(row: Mapping[str, Any]) -> str:
     if row["event_id"] is None:
-        return "the catalogue: how common the tag is among all items"
+        return "the catalogue: how common the tag is among its items, and what carries over from other platforms"
     value = "" if row["value"] is None else f" {row['value']:g}"
     named = row["title"] or (f"“{row['text'][:60]}”" if row["text"] else row["event_id"])
     return f"{row['kind']}{value}  {named}  {str(row['at'])[:10]}"

@@ -128,6 +128,8 @@ def _block(recommendation: Recommendation) -> RenderableType:
     lines: list[RenderableType] = [head]
     if recommendation.item.tags:
         lines.append(Padding(Text(plain(" · ".join(recommendation.item.tags[:6])), style="dim"), (0, 0, 0, 4)))
+    if recommendation.explored:
+        lines.append(Padding(Text("tried out: what you think of it tells more", style="dim"), (0, 0, 0, 4)))
     if recommendation.rationale is not None:
         lines.append(Padding(Text(plain(recommendation.rationale.sentence)), (0, 0, 0, 4)))
         lines.append(Padding(Text(_ground(recommendation.rationale), style="dim"), (0, 0, 0, 4)))

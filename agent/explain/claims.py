@@ -26,7 +26,7 @@ from agent.explain.words import (
     word_spans,
 )
 
-ClaimKind = Literal["title", "quote", "number", "decade", "name", "tag", "honour", "wish", "act", "form"]
+ClaimKind = Literal["title", "quote", "number", "decade", "name", "tag", "honour", "wish", "act", "form", "together"]
 BLANK = "■"
 
 
@@ -65,6 +65,16 @@ _ACT = re.compile(
 )
 _ACT_ON_TITLE = re.compile(rf"\s+(?:(?:both|the|films?|games?|books?|such as|like)\s+)*[“\"‘'《]?{BLANK}")
 _ACT_BEHIND = re.compile(r"(?i)\b(?:which|that|whom|if|one)\s+$")
+_PEOPLE = r"(?:people|others|those|every(?:one|body)|viewers|readers|players|listeners|customers|buyers|users|fans)"
+_CHOSE = r"(?:lik|lov|enjoy|watch|play|rat|review)(?:e?d|es?|)|chosen?|choose|picked|b(?:ought|uy)|saw|read|went\s+for"
+_OTHERS = re.compile(
+    rf"(?i)\b{_PEOPLE}\s+(?:who|that|whose|with|like\s+you)\b[^.!?]*?\b(?:also|too|as\s+well|likewise|often)\b"
+    rf"|\b{_PEOPLE}\s+(?:who|that|whose|with|like\s+you)\b[^.!?]*?\b(?:{_CHOSE})\b[^.!?]*?\b(?:{_CHOSE})\b"
+    rf"|\b{_PEOPLE}\s+(?:have\s+)?(?:also\s+|often\s+)?(?:{_CHOSE})\b"
+    rf"|\b(?:{_CHOSE}|popular|favou?rites?)\s+(?:by|with|among(?:st)?)\s+(?:many\s+|other\s+)*{_PEOPLE}\b"
+    r"|(?:喜欢|喜爱|选择|选|看|买|玩|读|听|评论)[^，。！？]*的(?:人|观众|读者|玩家|用户|顾客|听众)[^。！？]*(?:也|还|都|同样|常)"
+    r"|(?:其他人|别人|大家|[很许]多人|不少人|同样的人)[^。！？]*(?:也|还|都|同样|喜欢|选择)"
+)
 _CHINESE_DECADE = re.compile(r"([二三四五六七八九])十年代")
 _TOKEN = re.compile(rf"{LETTER}(?:{LETTER}|['’&.-](?={LETTER}))*")
 _LINKED = re.compile(r"\.?\s+(?:(?:of|the|de|la|le|van|von|der|den|da|di|du|del|and|&)\s+)*")
@@ -141,6 +151,12 @@ def acts_in(text: str) -> Iterator[Span]:
     for match in _ACT.finditer(text):
         if not (_ACT_ON_TITLE.match(text, match.end()) or _ACT_BEHIND.search(text, 0, match.start())):
             yield Span("act", match.group(), match.start(), match.end())
+
+
+def others_in(text: str) -> Iterator[Span]:
+    """Where the sentence says what other people chose, as in `people who chose ... also chose this one`."""
+    for match in _OTHERS.finditer(text):
+        yield Span("together", match.group(), match.start(), match.end())
 
 
 def numbers_in(text: str) -> Iterator[Span]:

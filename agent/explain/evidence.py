@@ -23,6 +23,7 @@ Kind = Literal[
     "era",
     "origin",
     "trait",
+    "together",
     "wish",
     "named",
     "match",
@@ -33,6 +34,8 @@ Kind = Literal[
 ]
 
 MAX_TAGS = 3
+NEWEST = 20  # of the person's items, which behaviour is asked about: older ones hardly bring an item up
+TOGETHER_WEIGHT = 1.0  # above one common tag, a decade or a country; below shared people, rare tags and threads
 # How much one shared name says, before rarity and the strength of the liking. Judgements, not fits.
 _PEOPLE_WEIGHT: dict[Role, float] = {
     "director": 2.6, "author": 2.6, "artist": 2.6, "maker": 1.8, "cast": 1.7
@@ -82,7 +85,8 @@ def reasons_for(item: Item, person: Person) -> list[Reason]:
     Ties keep a fixed order of kinds. Where nothing else holds, `apart` says honestly that little is shared, and `start`
     that nothing is known of the person.
     """
-    found = [*_wished(item, person), *_from_pairs(item, person), *_threads(item, person), *_last(item, person)]
+    found = [*_wished(item, person), *_from_pairs(item, person), *_threads(item, person), *_together(item, person)]
+    found += _last(item, person)
     return sorted(found, key=lambda reason: -reason.weight)
 
 
@@ -215,6 +219,14 @@ def _threads(item: Item, person: Person) -> list[Reason]:
             weight = person.rarity[fact.key] + 0.5 * math.log(len(holders))
             found.append(Reason("thread", weight * (0.55 + 0.45 * two[1].strength), (fact,), tuple(two[::-1])))
     return found
+
+
+def _together(item: Item, person: Person) -> list[Reason]:
+    """The liked item that people took up together with this one, where behaviour was learned from and knows of one."""
+    others = _others(item, person)[-NEWEST:]
+    best = person.because([cited.item.item_id for cited in others], item.item_id) if person.because else None
+    found = [cited for cited in others if cited.item.item_id == best]
+    return [Reason("together", TOGETHER_WEIGHT * (0.55 + 0.45 * c.strength), cited=(c,)) for c in found[:1]]
 
 
 def _last(item: Item, person: Person) -> list[Reason]:

@@ -21,6 +21,7 @@ from agent.explain.claims import (
     honours_in,
     names_in,
     numbers_in,
+    others_in,
     quotes_in,
     tags_in,
     titles_in,
@@ -29,6 +30,7 @@ from agent.explain.claims import (
 )
 from agent.explain.facts import called
 from agent.explain.passages import Passage, Source, holding, in_decade, passage, passages_of, plain_number
+from agent.explain.person import Because
 from agent.explain.standing import standing_of
 from agent.explain.words import PEOPLES, folded, stems, wish_words
 from agent.types import Item
@@ -50,7 +52,7 @@ class Claim:
     def is_shared(self) -> bool:
         """Whether both the item and the person (a liked item or the wish) hold it."""
         owners = {source.owner for source in self.sources}
-        telling = self.kind in ("tag", "name", "decade", "wish", "quote")
+        telling = self.kind in ("tag", "name", "decade", "wish", "quote", "together")
         return telling and "item" in owners and bool(owners & {"liked", "wish"})
 
 
@@ -97,9 +99,19 @@ def check(
 
 
 class Grounds:
-    """What is known of one person, prepared once to check many sentences. The arguments are those of `check`."""
+    """What is known of one person, prepared once to check many sentences. The arguments are those of `check`.
 
-    def __init__(self, liked_items: Collection[Item], wish: str | None, vocabulary: Collection[str]) -> None:
+    Without `because`, what was learned from behaviour, nothing that a sentence says of other people is known.
+    """
+
+    def __init__(
+        self,
+        liked_items: Collection[Item],
+        wish: str | None,
+        vocabulary: Collection[str],
+        because: Because | None = None,
+    ) -> None:
+        self.because = because
         self.liked = {one.item_id: one for one in liked_items}
         self.wish = (wish or "").strip()
         self.asked = [passage(Source("wish", "wish"), self.wish)] if self.wish else []
@@ -130,6 +142,7 @@ class _Reading:
         self._read_titles()
         self._read_quotes()
         held = self._held()
+        self._read_others()
         self.claims += [Claim(span.kind, span.text) for span in acts_in(self.text)]
         self._read_honours()
         self._read_figures(held)
@@ -173,6 +186,17 @@ class _Reading:
             self.claims.append(
                 Claim(span.kind, span.text, holding(span.text, titles if span.kind == "title" else held))
             )
+
+    def _read_others(self) -> None:
+        """What others chose is known where behaviour holds the item together with every liked one that is named."""
+        for span in others_in(self.text):
+            liked = [Source("liked", "together", one.item_id, one.title) for one in self.named if self._goes_with(one)]
+            beside = Source("item", "together", self.item.item_id)
+            sources = (beside, *liked) if 0 < len(liked) == len(self.named) else ()
+            self.claims.append(Claim(span.kind, span.text, sources))
+
+    def _goes_with(self, one: Item) -> bool:
+        return bool(self.grounds.because and self.grounds.because([one.item_id], self.item.item_id))
 
     def _read_honours(self) -> None:
         for span in self._explain(honours_in(self.text)):

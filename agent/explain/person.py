@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,6 +12,8 @@ from agent.explain.facts import Fact, Role, facts_of
 from agent.types import Event, EventKind, Item, Profile
 
 Act = Literal["liked", "rated", "bought", "viewed", "reviewed", "known"]
+Because = Callable[[Sequence[str], str], str | None]
+"""Of a person's items (ids, oldest first), the one that people took up together with an item most; None: none is."""
 
 MAX_CITED = 60  # the person's items looked at: the newest
 _ACTS: dict[EventKind, Act] = {
@@ -39,6 +41,7 @@ class Person:
     """What is known of a person where reasons are sought: their items (oldest first), wish, how rare each fact is.
 
     `facts` are those of their items and of the items to explain, by id; `usual` is the tag that most of theirs hold.
+    `because` is what behaviour taught, None where nothing was learned.
     """
 
     user_id: str
@@ -48,6 +51,7 @@ class Person:
     facts: Mapping[str, Sequence[Fact]]
     rarity: Mapping[tuple[Role, str], float]
     usual: Fact | None
+    because: Because | None = None
 
     def rareness(self, facts: Iterable[Fact]) -> float:
         """How much these facts say in sum: those that few of the items at hand hold say more."""
@@ -59,7 +63,12 @@ class Person:
 
 
 def person_from(
-    profile: Profile, liked: Mapping[str, Item], items: Sequence[Item], wish: str | None, events: Iterable[Event] = ()
+    profile: Profile,
+    liked: Mapping[str, Item],
+    items: Sequence[Item],
+    wish: str | None,
+    events: Iterable[Event] = (),
+    because: Because | None = None,
 ) -> Person:
     """What reasons are sought against. `liked` holds the person's items by id; ids that it lacks are passed over.
 
@@ -77,7 +86,7 @@ def person_from(
     known = Counter(fact.key for of_one in facts.values() for fact in of_one)
     rarity = {key: math.log((len(pool) + 1) / (count + 0.5)) + 0.15 for key, count in known.items()}
     told = next((w.event_id for w in reversed(profile.wishes) if wish and w.text.strip() == wish.strip()), None)
-    return Person(profile.user_id, cited, (wish or "").strip(), told, facts, rarity, _usual(cited, facts))
+    return Person(profile.user_id, cited, (wish or "").strip(), told, facts, rarity, _usual(cited, facts), because)
 
 
 def _cited(item: Item, event_id: str, strength: float, event: Event | None) -> Cited:

@@ -12,7 +12,7 @@ from agent.errors import ModelError, PromptError
 from agent.explain.compose import Variant, pick, plan, share_out, variants_of, weigh
 from agent.explain.evidence import Reason, reasons_for
 from agent.explain.grounding import Check, Grounds
-from agent.explain.person import Person, person_from
+from agent.explain.person import Because, Person, person_from
 from agent.explain.write import Draft, written
 from agent.llm.base import Model
 from agent.types import Degradation, Event, Evidence, Item, Profile, Rationale
@@ -73,15 +73,17 @@ class Explainer:
         deadline: Deadline,
         *,
         events: Iterable[Event] = (),
+        because: Because | None = None,
     ) -> Explained:
         """One rationale for each item, in order. Never raises ModelError: what the model cannot do is composed.
 
         `liked` holds the person's own items by id. `events` are the person's, if at hand: they decide whether a
         sentence says liked, rated, bought or watched; without them only the strongest reactions are called liked.
+        `because` is what was learned from behaviour: only with it a sentence may say what other people chose.
         """
         if not items:
             return Explained((), (), {})
-        person = person_from(profile, liked, items, wish, events)
+        person = person_from(profile, liked, items, wish, events, because)
         slate = _Slate(self, person, plan([reasons_for(item, person) for item in items]), items, deadline)
         return slate.explained()
 
@@ -125,7 +127,8 @@ class _Slate:
         if model is None or not self._has_time("the reasons were composed without the model"):
             return {}
         prompt = self._use("chat" if "chat" in model.abilities else "continue")
-        grounds = Grounds(self.person.praised(), self.person.wish, self.explainer.vocabulary)
+        person = self.person
+        grounds = Grounds(person.praised(), person.wish, self.explainer.vocabulary, person.because)
         waiting = list(range(min(len(self.items), MAX_WRITTEN)))
         found: dict[int, Rationale] = {}
         for attempt in range(ATTEMPTS):
@@ -172,7 +175,7 @@ class _Slate:
     def _sound(self, variants: Sequence[Variant], n: int) -> list[Variant]:
         """The variants that pass the check; a title or a tag may hold what no sentence may."""
         reason = self.reasons[n]
-        grounds = Grounds([c.item for c in reason.cited], self.person.wish, ())
+        grounds = Grounds([c.item for c in reason.cited], self.person.wish, (), self.person.because)
         return [v for v in variants if grounds.check(v.sentence, self.items[n], reason.given).grounded]
 
     def _bare(self, wording: Prompt) -> list[Variant]:

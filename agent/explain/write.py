@@ -98,4 +98,5 @@ def _variables(draft: Draft, language: str) -> dict[str, object]:
         "cited": [shown(cited) for cited in reason.cited],
         "asked": list(reason.asked),
         "turn": draft.turn,
+        "together": reason.kind == "together",
     }

@@ -79,7 +79,7 @@ class Asking:
                 return Reason(f"got no answer of use: {error.message}")
             if not isinstance(answer, Setback):
                 return answer
-            if isinstance(answer.error, PromptError) or (answer.refusal and answer.pause_s is None):
+            if isinstance(answer.error, PromptError) or (answer.refusal and not (retries and answer.pause_s)):
                 return Reason(f"is refused: {answer.refusal or answer.error.message}")
             if not retries or answer.pause_s is None or answer.pause_s >= call.deadline.remaining_s:
                 raise answer.error from answer.cause

@@ -79,7 +79,7 @@ def decoded(content: bytes) -> Pixels:
                 raise Refused(f"has more than {MAX_PIXELS:,} pixels")
             return np.asarray(image.convert("RGB"), dtype=np.uint8)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise Refused(f"cannot be decoded ({str(error)[:80]})") from error
+        raise Refused("cannot be decoded: it is damaged or far too large") from error
 
 
 def _absent(error: BaseException) -> ModelUnavailable:

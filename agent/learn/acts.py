@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import groupby
 
 from agent.types import Event, EventKind
 
@@ -11,15 +10,9 @@ TOGETHER, FACTORS, POPULARITY = "together", "factors", "popularity"
 TAKEN_UP = frozenset({EventKind.LIKE, EventKind.RATE, EventKind.PURCHASE, EventKind.REVIEW, EventKind.VIEW})
 
 
-def histories_of(events: Iterable[Event]) -> Iterable[list[str]]:
-    """Each person's items in the order they took them up; the events come person by person, each oldest first.
+def taken_up(events: Iterable[Event]) -> list[str]:
+    """The items that these events of one person, oldest first, say they took up.
 
     A rating counts however low it is: it tells what a person comes across. Clicks, skips and dislikes do not count.
     """
-    for _, theirs in groupby(events, key=lambda event: event.user_id):
-        yield taken_up(theirs)
-
-
-def taken_up(events: Iterable[Event]) -> list[str]:
-    """The items that these events of one person, oldest first, say they took up."""
     return [event.item_id for event in events if event.item_id is not None and event.kind in TAKEN_UP]

@@ -61,6 +61,26 @@ def identity_of(user_id: str, told: Iterable[Event], at: datetime | None = None)
     return Identity(user_id, ordered, theirs, newest is not None and named(newest) == "yes")
 
 
+def people_of(accounts: Iterable[str], told: Iterable[Event]) -> list[tuple[str, ...]]:
+    """The accounts by person, those together whose events are read together; in their order, by each one's first.
+
+    Accounts of someone who keeps them apart stand alone, as all do that no link connects.
+    """
+    known = list(told)
+    together = Joined()
+    for one, other in links_in_force(known):
+        together.join(one, other)
+    newest: dict[str, Event] = {}
+    for event in sorted((event for event in known if event.kind is EventKind.APART), key=_when):
+        newest[together.name_of(event.user_id)] = event
+    found: dict[str, list[str]] = {}
+    for account in accounts:
+        name = together.name_of(account)
+        apart = name in newest and named(newest[name]) == "yes"
+        found.setdefault(f"apart {account}" if apart else f"together {name}", []).append(account)
+    return [tuple(theirs) for theirs in found.values()]
+
+
 def links_in_force(told: Iterable[Event]) -> Mapping[Pair, Event]:
     """The links that were not taken back, each as two account ids in order, with the event that made it."""
     newest: dict[Pair, Event] = {}
@@ -90,15 +110,16 @@ class Joined:
 
     def join(self, one: str, other: str) -> None:
         """From now on the sets of the two are one."""
-        first, second = sorted((self._root(one), self._root(other)))
+        first, second = sorted((self.name_of(one), self.name_of(other)))
         self._parent[second] = first
 
     def with_(self, account: str) -> frozenset[str]:
         """The set that the account is in, itself included."""
-        root = self._root(account)
-        return frozenset(other for other in list(self._parent) if self._root(other) == root)
+        root = self.name_of(account)
+        return frozenset(other for other in list(self._parent) if self.name_of(other) == root)
 
-    def _root(self, account: str) -> str:
+    def name_of(self, account: str) -> str:
+        """The one account that stands for the set that this one is in."""
         self._parent.setdefault(account, account)
         while self._parent[account] != account:
             self._parent[account] = account = self._parent[self._parent[account]]

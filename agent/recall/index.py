@@ -61,9 +61,8 @@ class Index(VectorIndex):
     ) -> Self:
         """The index in its room of `folder` as it was left; where it is damaged or missing, `sync` builds it anew.
 
-        Its rows lie there too, or on the server that `chroma` names. Raises StoreLocked when another process has not
-        let go of the folder after `lock_timeout_s`, StoreError when the folder cannot be written or the server is out
-        of reach.
+        Its rows lie there too, or on the server that `chroma` names. Raises StoreLocked where another process holds
+        the folder past `lock_timeout_s`, StoreError where it cannot be written or the server is out of reach.
         """
         home = folder / cls.room
         with ExitStack() as undo:
@@ -85,9 +84,7 @@ def open_shelf(home: Path, chroma: ChromaSettings | None = None, lock_timeout_s:
 
 
 class _Rows:
-    """One collection of Chroma's. What was read is remembered, because Chroma is slow to give it: counting the rows
-    takes longer than searching them. Nobody else writes here while the folder is locked.
-    """
+    """One collection of Chroma's. What was read is remembered: Chroma takes longer to count its rows than to search."""
 
     def __init__(self, collection: chromadb.Collection, where: Path | str) -> None:
         self.name = collection.name
@@ -117,7 +114,9 @@ class _Rows:
         return [
             Hit(item_id, score)
             for page in pages
-            for item_id, score in zip(page["ids"], cosines(vector, _matrix(page)), strict=True)
+            for item_id, score in zip(
+                page["ids"], cosines(vector, np.asarray(page["embeddings"], np.float32)), strict=True
+            )
         ]
 
     def ids_where(self, chroma_filter: Mapping[str, Any], limit: int) -> list[str]:
@@ -139,7 +138,7 @@ class _Rows:
         unknown = [item_id for item_id in ids if item_id not in self._vectors]
         found = {item_id: self._vectors[item_id] for item_id in ids if item_id in self._vectors}
         for page in self._pages(unknown, "embeddings") if unknown else ():
-            found.update(zip(page["ids"], _matrix(page), strict=True))
+            found.update(zip(page["ids"], np.asarray(page["embeddings"], np.float32), strict=True))
         if len(self._vectors) + len(unknown) > _VECTORS_KEPT:
             self._vectors.clear()
         self._vectors.update(found if len(found) <= _VECTORS_KEPT else {})
@@ -298,7 +297,3 @@ class _Translated:
                 "See that the server runs" if isinstance(self._where, str) else "Build it anew: palate index --rebuild"
             )
             raise StoreError(f"the index at {self._where} failed: {reason[0][:300]}", hint) from error
-
-
-def _matrix(page: Any) -> Vector:
-    return np.asarray(page["embeddings"], dtype=np.float32)

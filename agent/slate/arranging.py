@@ -10,11 +10,12 @@ from agent.person import Person
 from agent.ranker import Order, Place
 from agent.recall.where import Where
 from agent.sections import SlateSettings
-from agent.slate.choosing import EXPLORATION, Choice, Pool, choose
+from agent.slate.choosing import EXPLORATION, EXPLORED, Choice, Pool, choose
 from agent.slate.exploring import drawn_affinity, lot_of
+from agent.slate.making import SLATE
 from agent.slate.rules import caps_of
 from agent.slate.terms import Floats
-from agent.types import EXPLORED, SLATE, Degradation, Item, Step
+from agent.types import Degradation, Item, Step
 
 
 def arranged(
@@ -78,13 +79,16 @@ def _placed(place: Place, choice: Choice, rank: int, knobs: SlateSettings) -> Pl
 
 
 def _short(parts: Parts, k: int, given: int, n: int, refused: Mapping[str, int]) -> tuple[Degradation, ...]:
-    """What to say where rules leave fewer than k; nothing where the catalogue holds no more."""
+    """What to say where rules leave fewer than k; nothing where the catalogue holds no more, or no place is filled.
+
+    A slate that a filter leaves empty speaks for itself; one that caps leave empty does not.
+    """
     if given >= k:
         return ()
     if refused:
         rules = ", ".join(refused)
         reason = f"{given} of {k} places: {rules} kept the rest of {n} candidates out; recall.n_candidates finds more"
-    elif parts.store.count_items() > given:
+    elif 0 < given < parts.store.count_items():
         reason = f"{given} of {k} places: no other item is unseen, not disliked and passes the filter"
     else:
         return ()

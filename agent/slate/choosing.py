@@ -20,7 +20,7 @@ from agent.slate.terms import Calibration, Diversity, Fixed, Floats, Term, novel
 from agent.types import Item, Vector
 
 RELEVANCE, CALIBRATION, DIVERSITY, NOVELTY = "relevance", "calibration", "diversity", "novelty"
-EXPLORATION = "exploration"
+EXPLORATION, EXPLORED = "exploration", "explored"  # the latter where the draw decided
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,9 @@ from agent.errors import ConfigError, StoreError
 from agent.ranker import Order
 from agent.recall.generated import Written
 from agent.store import Store
-from agent.types import SLATE, Candidate, Degradation, Item, Recommendation, Slate, Step
+from agent.types import Candidate, Degradation, Item, Recommendation, Slate, Step
+
+SLATE = "slate"  # the stage of the path
 
 
 def slate_of(

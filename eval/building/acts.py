@@ -65,11 +65,12 @@ class Acts:
     def disliked(self) -> Flags:
         """Which are dislikes, or ratings and reviews below the middle of the scale that holds all of these."""
         given = self.value[self.judged & ~np.isnan(self.value)]
-        disliked = self.kind == KINDS.index(EventKind.DISLIKE)
+        disliked: Flags = self.kind == KINDS.index(EventKind.DISLIKE)
         if not given.size:
             return disliked
         middle = middle_of_scale(top_of_scale((float(given.min()), float(given.max()))))
-        return disliked | (self.judged & (self.value < middle))
+        low: Flags = self.judged & (self.value < middle)
+        return disliked | low
 
     def in_time(self) -> Numbers:
         """The places of all events, oldest first; ties in the file's order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from agent.deadline import Deadline
 from agent.errors import ConfigError
@@ -52,21 +53,38 @@ def answered(
 
     `taught` is what was learned from behaviour without the case's answer.
     """
-    generator, asked = generator_of(parts, True), 0
+    generator = generator_of(parts, True)
+    for case, person, wish, learned in asked(dataset, parts, task, limit, least_liked, taught):
+        began = time.perf_counter()
+        written = written_for(parts, person, wish, Deadline.never(), generator)
+        took_ms = (time.perf_counter() - began) * 1e3
+        found = searched(parts, person, wish, None, DEPTH, written.queries, learned)
+        yield Answered(case, found, took_ms, written.degraded)
+
+
+class Asked(NamedTuple):
+    """A case, who is asking, with which wish, and what was learned from behaviour without its answer."""
+
+    case: Case
+    person: Person
+    wish: str | None
+    learned: Collaborative | None
+
+
+def asked(
+    dataset: DataSet, parts: Parts, task: str, limit: int | None, least_liked: int, taught: Taught | None = None
+) -> Iterator[Asked]:
+    """Who asks in each case, at most `limit`; cases of people who liked fewer items are passed over."""
     learned = [Collaborative(one) for one in taught.by_fold] if taught else []
+    n = 0
     for case in dataset.cases():
         person, wish = who_asks(dataset, parts, task, case)
         if len(person.profile.liked) < least_liked:
             continue
-        if limit is not None and asked >= limit:
+        if limit is not None and n >= limit:
             return
-        asked += 1
-        began = time.perf_counter()
-        written = written_for(parts, person, wish, Deadline.never(), generator)
-        took_ms = (time.perf_counter() - began) * 1e3
-        behaviour = learned[taught.fold(case)] if taught else None
-        found = searched(parts, person, wish, None, DEPTH, written.queries, behaviour)
-        yield Answered(case, found, took_ms, written.degraded)
+        n += 1
+        yield Asked(case, person, wish, learned[taught.fold(case)] if taught else None)
 
 
 def who_asks(dataset: DataSet, parts: Parts, task: str, case: Case) -> tuple[Person, str | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from agent.errors import ConfigError
 from agent.parts import Parts
@@ -55,6 +55,11 @@ class Row:
     metrics: Mapping[str, Estimate]
     p50_ms: float | None
     p95_ms: float | None
+
+    def as_json(self) -> dict[str, object]:
+        """The documented JSON shape of a row."""
+        metrics = {name: asdict(value) for name, value in self.metrics.items()}
+        return {"source": self.name, "metrics": metrics, "p50_ms": self.p50_ms, "p95_ms": self.p95_ms}
 
 
 @dataclass(frozen=True)
@@ -111,12 +116,13 @@ def measured(found: Gathered, families: tuple[str, ...], extra: Mapping[str, Gat
     people = list(found.people.values())
     pairs = [(ALL, without(name)) for name in families] if len(families) > 1 else []
     pairs += [(name, ALL) for name in extra or ()]
-    rows = tuple(_row(name, values[name], people, found.times_ms.get(name)) for name in orders)
+    rows = tuple(row_of(name, values[name], people, found.times_ms.get(name)) for name in orders)
     comparisons = compare(pairs, values, people)
     return Measured(families, rows, comparisons, len(people), len(set(people)), found.missing)
 
 
-def _row(name: str, values: PerCase, people: Sequence[str], times_ms: Sequence[float] | None) -> Row:
+def row_of(name: str, values: PerCase, people: Sequence[str], times_ms: Sequence[float] | None) -> Row:
+    """A system's figures over cases; `people` says whose each case is."""
     metrics = {metric: estimate(list(values[metric].values()), clusters=people) for metric in METRICS}
     p50, p95 = (percentile(times_ms, share) for share in (0.5, 0.95)) if times_ms else (None, None)
     return Row(name, metrics, p50, p95)

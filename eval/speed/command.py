@@ -22,7 +22,18 @@ UsersOption = Annotated[
     int, typer.Option("--users", min=1, max=1_000, metavar="N", help="Repetitions, each with somebody new.")
 ]
 RowsOption = Annotated[
-    str, typer.Option("--rows", metavar="NAMES", help="Only these rows, or kinds: ours, peers, limits, writing.")
+    str,
+    typer.Option(
+        "--rows",
+        metavar="NAMES",
+        help="Only these rows, or kinds: ours, peers, limits, writing. Only by name: embedding, recall, vectors.",
+    ),
+]
+VectorsOption = Annotated[
+    int, typer.Option("--vectors", min=1_000, metavar="N", help="So many made-up vectors for the row `vectors`.")
+]
+QuestionsOption = Annotated[
+    int, typer.Option("--questions", min=20, max=10_000, metavar="N", help="People who ask in `recall` and `vectors`.")
 ]
 CasesOption = Annotated[
     int, typer.Option("--cases", min=0, metavar="N", help="Rank so many cases of the data set more, for NDCG alone.")
@@ -39,6 +50,8 @@ def speed(
     users: UsersOption = 10,
     rows: RowsOption = "",
     cases: CasesOption = 0,
+    vectors: VectorsOption = 100_000,
+    questions: QuestionsOption = 200,
     model: ModelOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,21 +61,30 @@ def speed(
     how to install it, and the others go on.
     """
     from eval.speed import drawing
+    from eval.speed.finding import drawing as finding_drawing
+    from eval.speed.finding import run as finding
     from eval.speed.report import as_json as shaped
     from eval.speed.run import Wanted, candidates_of, folder_of, run
     from eval.speed.table import chosen
 
     names = listed(rows)
-    wanted = Wanted(candidates_of(candidates), users, names, cases)
-    chosen(names)
-    report = run(settings_of(ctx, model=model), folder_of(folder), wanted, watch, render.told)
-    for one in report.measured:
+    others = tuple(name for name in names if name not in finding.ROWS)
+    wanted = Wanted(candidates_of(candidates), users, others, cases)
+    chosen(others)
+    settings, dataset = settings_of(ctx, model=model), folder_of(folder)
+    asked = finding.Wanted(tuple(name for name in finding.ROWS if name in names), users, questions, vectors)
+    found = finding.run(settings, dataset, asked, watch, render.told) if asked.rows else None
+    report = run(settings, dataset, wanted, watch, render.told) if others or not names else None
+    for one in report.measured if report else ():
         if one.failed:
             render.note(f"{one.row.name}, {one.candidates or 'any number of'} candidates: {one.failed}")
     if as_json:
-        render.write_json(shaped(report))
-    else:
+        render.write_json({**(shaped(report) if report else {}), **(found.as_json() if found else {})})
+        return
+    if report:
         drawing.draw(report)
+    if found:
+        finding_drawing.draw(found)
 
 
 def quantise(

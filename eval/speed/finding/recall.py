@@ -6,7 +6,6 @@ import random
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +21,7 @@ from eval.chance import SEED
 from eval.runs import Told, Watch
 from eval.speed.finding.against import against_exact, kind_of
 from eval.speed.finding.figures import Recall, Times
+from eval.speed.finding.run import Catalogue
 from eval.statistics import percentile
 
 WITHOUT, WITH = "taste", "taste and wish"
@@ -30,14 +30,6 @@ LEARNED_FROM = 500  # people whose behaviour is learned from, those who ask amon
 _LIKES = (5, 40)
 _SET_BY_HAND = 0.2
 _EVERY_NTH_SETS = 3
-
-
-@dataclass(frozen=True)
-class Catalogue:
-    """What is searched, and where it comes from."""
-
-    source: str
-    items: Sequence[Item]
 
 
 def measured(

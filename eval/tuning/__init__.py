@@ -1,0 +1,1 @@
+"""Settings that data chooses: searched on half of the people, judged on the others, written with their evidence."""
