@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -233,6 +233,6 @@ def test_weights_are_fitted_with_what_behaviour_teaches_and_no_model(tmp_path: P
     assert "--learn is 'all'" in str(wrong.exception)
 
 
-def write(path: Path, rows: Sequence[dict[str, object]]) -> None:
+def write(path: Path, rows: Sequence[Mapping[str, object]]) -> None:
     """The rows as JSON lines."""
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))

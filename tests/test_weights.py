@@ -8,7 +8,8 @@ from agent.rerank.weights import load_weights
 
 def test_the_shipped_weights_say_how_they_were_fitted() -> None:
     weights = load_weights()
-    assert {"taste", "tags", "year", "wish", "wish_tags", "popularity"} == set(weights.prior)
+    learned = {"together", "factors", "popularity"}
+    assert {"taste", "tags", "year", "wish", "wish_tags", *learned} == set(weights.prior)
     assert {"prior", "likelihood", "renown", "other"} == set(weights.blend)
     assert weights.fitted["dataset"]["n_run"] > 0
     assert weights.fitted["prompts"]
