@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError
 
-from agent.types import EventKind
+from agent.kinds import EventKind
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

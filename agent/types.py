@@ -11,12 +11,13 @@ import unicodedata
 import uuid
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+
+from agent.kinds import EventKind as EventKind
 
 MAX_ID_CHARS = 128
 MAX_TITLE_CHARS = 1_000
@@ -92,25 +93,6 @@ class Item(Value):
     def name(self) -> str:
         """The title, with the year in brackets where it is known: what a person would call the item."""
         return f"{self.title} ({self.year})" if self.year is not None else self.title
-
-
-class EventKind(StrEnum):
-    """What a person did."""
-
-    VIEW = "view"
-    CLICK = "click"
-    LIKE = "like"
-    DISLIKE = "dislike"
-    RATE = "rate"
-    PURCHASE = "purchase"
-    SKIP = "skip"
-    SEARCH = "search"
-    REVIEW = "review"
-    MESSAGE = "message"
-    INTEREST = "interest"
-    LINK = "link"
-    UNLINK = "unlink"
-    APART = "apart"
 
 
 class Event(Value):

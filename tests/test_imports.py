@@ -30,7 +30,8 @@ VENDORS = {
     "xllamacpp": {"eval/speed/server.py"},
 }
 ROOMS = {  # a room -> what of ours it may import, besides the ground floor and itself
-    "agent/types.py": set(),
+    "agent/kinds.py": set(),
+    "agent/types.py": {"agent.kinds"},
     "agent/errors.py": set(),
     "agent/deadline.py": {"agent.errors"},
     "agent/profile": {"agent.types"},

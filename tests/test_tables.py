@@ -51,7 +51,7 @@ def fakes(_: Surroundings) -> Iterator[CellOpener]:
 
 
 def wanted(folder: Path = FILMS, output: Path | None = None, strategies: tuple[str, ...] = ("likelihood",)) -> Wanted:
-    return Wanted("llmrank", folder, ("fake",), strategies, None, SEED, output)
+    return Wanted("llmrank", folder, ("smollm2-135m",), strategies, None, SEED, output)
 
 
 def test_every_published_value_is_a_share_of_a_known_metric_on_a_known_task() -> None:
@@ -144,10 +144,10 @@ def test_a_table_without_published_rows_is_drawn_too(capsys: pytest.CaptureFixtu
 def test_the_command_writes_json_and_refuses_unknown_tables() -> None:
     app = Typer()
     app.command()(table_with(fakes))
-    done = CliRunner().invoke(app, ["llmrank", "--data", str(FILMS), "--models", "fake", "--json"])
+    done = CliRunner().invoke(app, ["llmrank", "--data", str(FILMS), "--models", "smollm2-135m", "--json"])
     assert done.exit_code == 0, done.output
     assert json.loads(done.stdout)["table"] == "llmrank"
-    drawn = CliRunner().invoke(app, ["llmrank", "--data", str(FILMS), "--models", "fake"])
+    drawn = CliRunner().invoke(app, ["llmrank", "--data", str(FILMS), "--models", "smollm2-135m"])
     assert "SASRec" in drawn.stdout
     refused = CliRunner().invoke(app, ["nonsense", "--data", str(FILMS)])
     assert isinstance(refused.exception, ConfigError)

@@ -17,10 +17,12 @@ import operator
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agent.errors import ConfigError
-from agent.types import Item
+
+if TYPE_CHECKING:
+    from agent.types import Item
 
 MAX_VALUE_CHARS = 200  # longer values are prose: they are left out of the facts
 FIELDS = ("title", "tags", "year", "platform", "language", "popularity")

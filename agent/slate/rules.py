@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError
 from agent.recall.where import Fact, Test, Where, facts_of, field_named, parse_where
-from agent.types import Item
+
+if TYPE_CHECKING:
+    from agent.types import Item
 
 
 @dataclass(frozen=True)
