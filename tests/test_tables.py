@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import json
 import shutil
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from typer.testing import CliRunner
 from agent.commands.options import Options
 from agent.errors import ConfigError
 from agent.types import Slate
-from eval.cases import Case, DataSet
+from eval.cases import EVENTS, Case, DataSet
 from eval.metrics import named
 from eval.plan.cells import Cell
 from eval.running.opening import CellOpener, OpenedCell, Surroundings
@@ -130,6 +131,25 @@ def test_it_is_drawn_with_source_notes_and_machine(tmp_path: Path, capsys: pytes
     assert "Amazon" not in shown.partition("measured,")[0]
     assert "Third: it finds items" in shown
     assert "cores of" in shown
+
+
+def test_what_was_learned_from_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "films"
+    shutil.copytree(FILMS, folder)
+    acts = [{"user_id": f"p{n % 4}", "item_id": f"f{n}", "kind": "like", "at": 1_000 + n} for n in range(1, 10)]
+    with gzip.open(folder / EVENTS, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(act) + "\n" for act in acts)
+    with measured(dataclasses.replace(wanted(folder), learn="events"), Options(), fakes) as found:
+        draw(found)
+        assert found.as_json()["run"]["run"]["plan"]["learn"] == "events"  # type: ignore[index]
+    assert "learned from: source events" in " ".join(capsys.readouterr().out.split()).replace(
+        "learned from ", "learned from: "
+    )
+    with (
+        pytest.raises(ConfigError, match="nothing to learn from"),
+        measured(dataclasses.replace(wanted(), learn="events"), Options(), fakes),
+    ):
+        pass
 
 
 def test_a_table_without_published_rows_is_drawn_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import typer
 from agent.commands import render
 from agent.commands.options import JsonOption, options_of
 from eval.options import DEFAULT_SEED, DataOption, LimitOption, SeedOption, listed
+from eval.running.options import LearnOption
 
 if TYPE_CHECKING:
     from eval.running.opening import CellOpener, Opens, Surroundings
@@ -40,6 +41,7 @@ def table_with(opens: Opens) -> Callable[..., None]:
         limit: LimitOption = None,
         seed: SeedOption = DEFAULT_SEED,
         output: OutputOption = None,
+        learn: LearnOption = None,
         as_json: JsonOption = False,
     ) -> None:
         """Print a table of the field: what others published, marked as such, beside what is measured here and now.
@@ -50,7 +52,7 @@ def table_with(opens: Opens) -> Callable[..., None]:
         from eval.tables.drawing import draw
         from eval.tables.measure import Wanted, measured
 
-        wanted = Wanted(name, folder, listed(models or ""), listed(strategies or ""), limit, seed, output)
+        wanted = Wanted(name, folder, listed(models or ""), listed(strategies or ""), limit, seed, output, learn)
         with measured(wanted, options_of(ctx), opens) as found:
             if as_json:
                 render.write_json(found.as_json())

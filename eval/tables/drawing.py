@@ -72,12 +72,12 @@ def _estimate(result: Result, metric: str) -> str:
 
 def _about(measured: Measured) -> list[tuple[str, object]]:
     summary, dataset = measured.summary, measured.dataset
-    told = summary.folder.about.get("models")
-    models = told if isinstance(told, dict) else {}
+    models = _dict(summary.folder.about.get("models"))
     run, machine = summary.found.run, measured.machine
     times = [ms for tally in summary.tallies.values() for ms in tally.times_ms]
     return [
         *((name, _model(facts_of)) for name, facts_of in models.items()),
+        *(("learned from", _learned(told)) for told in _dict(summary.folder.about.get("learn")).values()),
         ("data set", f"{dataset.name} {dataset.sha256[:12]}, {run.n} of {count(dataset.n_cases, 'case')}"),
         ("time a case", _times([ms for ms in times if ms])),
         ("failed", f"{summary.flawed('failed')} of {count(summary.n, 'answer')}"),
@@ -92,7 +92,16 @@ def _times(times_ms: Sequence[float]) -> str:
     return f"p50 {duration(percentile(times_ms, 0.5))}, p95 {duration(percentile(times_ms, 0.95))}"
 
 
+def _dict(found: object) -> dict[str, object]:
+    return found if isinstance(found, dict) else {}
+
+
+def _learned(told: object) -> str:
+    """What behaviour the systems learned from before they answered."""
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in _dict(told).items())
+
+
 def _model(found: object) -> str:
-    named = found if isinstance(found, dict) else {}
+    named = _dict(found)
     told = (named.get("reference"), str(named.get("fingerprint") or "")[:12], named.get("strategy"))
     return ", ".join(str(one) for one in told if one)

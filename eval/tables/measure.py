@@ -25,7 +25,8 @@ from eval.tables.published import Published, table_named
 class Wanted:
     """What a table is asked to measure. `models` and `strategies` may be empty: then those of the settings.
 
-    `output` keeps the run, so that it can be gone on with and shown; without it the run vanishes.
+    `learn` is None, `none` or `events`, as in a plan. `output` keeps the run, so that it can be gone on with and shown;
+    without it the run vanishes.
     """
 
     table: str
@@ -35,6 +36,7 @@ class Wanted:
     limit: int | None = None
     seed: int | None = None
     output: Path | None = None
+    learn: str | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def measured(wanted: Wanted, options: Options, opens: Opens) -> Iterator[Measure
         "models": list(wanted.models) or None,
         "strategies": list(wanted.strategies) or None,
         "seed": wanted.seed,
+        "learn": wanted.learn,
         "metrics": list(dict.fromkeys((table.headline, *table.metrics))),
     }
     asked = Asked.of(None, flags, options)
