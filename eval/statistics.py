@@ -240,32 +240,33 @@ def _p(deltas: Floats, resamples: int, seed: int) -> float:
     reach = abs(float(deltas.sum())) * (1 - 1e-9)
     exact = len(deltas) < EXACT_MAX_CASES and 2 ** len(deltas) <= resamples
     flips = _all_flips(len(deltas)) if exact else _drawn_flips(len(deltas), resamples, seed)
-    far = sum(int((np.abs(signs @ deltas) >= reach).sum()) for signs in flips)
+    total = float(deltas.sum())
+    far = sum(int((np.abs(2 * (kept @ deltas) - total) >= reach).sum()) for kept in flips)
     return far / 2 ** len(deltas) if exact else (far + 1) / (resamples + 1)
 
 
 def _all_flips(n: int) -> Iterator[Floats]:
-    """Every row of n signs there is."""
-    numbers = np.arange(2**n)[:, None] >> np.arange(n)
-    yield np.where(numbers & 1, -1.0, 1.0)
+    """Every row there is of n ones (a sign that is kept) and zeros (one that is flipped)."""
+    yield ((np.arange(2**n)[:, None] >> np.arange(n)) & 1).astype(np.float64)
 
 
 def _drawn_flips(n: int, rows: int, seed: int) -> Iterator[Floats]:
-    """That many rows of n random signs, a batch at a time."""
+    """That many rows of n random ones and zeros, a batch at a time."""
     if n * rows <= CELLS_A_BATCH:
         yield _kept_flips(n, rows, seed)
         return
     rng = np.random.default_rng(seed)
     batch = max(1, CELLS_A_BATCH // n)
     for start in range(0, rows, batch):
-        yield _signs(rng, min(batch, rows - start), n)
+        yield _bits(rng, min(batch, rows - start), n)
 
 
 @lru_cache(maxsize=2)
 def _kept_flips(n: int, rows: int, seed: int) -> Floats:
     """The same for few cases, in one batch and drawn once: every comparison of a run flips alike."""
-    return _signs(np.random.default_rng(seed), rows, n)
+    return _bits(np.random.default_rng(seed), rows, n)
 
 
-def _signs(rng: np.random.Generator, rows: int, n: int) -> Floats:
-    return np.where(rng.integers(0, 2, size=(rows, n), dtype=np.int8), 1.0, -1.0)
+def _bits(rng: np.random.Generator, rows: int, n: int) -> Floats:
+    drawn = np.frombuffer(rng.bytes(rows * ((n + 7) // 8)), dtype=np.uint8).reshape(rows, -1)
+    return np.unpackbits(drawn, axis=1, count=n).astype(np.float64)
