@@ -39,6 +39,14 @@ def learned() -> Learned:
     return learn(behaviour_of([[HEAT.item_id, WESTERN.item_id, COLLATERAL.item_id]] * 3, ids), Recipe(factors=0))
 
 
+@pytest.mark.parametrize(("people", "said"), [(1, None), (2, HEAT.item_id)])
+def test_what_one_person_did_is_no_reason_for_another(people: int, said: str | None) -> None:
+    ids = [item.item_id for item in FILMS]
+    found = learn(behaviour_of([[HEAT.item_id, WESTERN.item_id]] * people, ids), Recipe(factors=0))
+    assert found.signals([HEAT.item_id], [WESTERN.item_id])["together"][0] > 0
+    assert found.because([HEAT.item_id], WESTERN.item_id) == said
+
+
 def explained(explainer: Explainer, items: Sequence[Item], because: Because | None) -> Explained:
     profile, liked = told(EVENTS)
     return explainer.explain(profile, liked, items, None, Deadline.never(), events=EVENTS, because=because)

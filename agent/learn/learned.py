@@ -90,14 +90,19 @@ class Learned:
         return found
 
     def because(self, history: Sequence[str], item_id: str) -> str | None:
-        """The item of the history that goes together with an item most; None where none does."""
-        known = [one for one in history if one in self.place]
+        """The item of the history that goes together with an item most; None where none does.
+
+        Two people at least must have taken up both: what one person did is neither "people" nor anybody's business.
+        """
         target = self.place.get(item_id)
+        known = [one for one in history if one in self.place]
         if target is None or not known:
             return None
-        shares = self.neighbours.shares([self.place[one] for one in known], target)
-        best = max(range(len(known)), key=lambda n: (shares[n], n))
-        return known[best] if shares[best] > 0 else None
+        places = [self.place[one] for one in known]
+        shares = self.neighbours.shares(places, target)
+        shared = [n for n, place in enumerate(places) if self.neighbours.closeness(self.counts, place, target) > 1]
+        best = max(shared, key=lambda n: (shares[n], n), default=None)
+        return None if best is None else known[best]
 
 
 def learn(behaviour: Behaviour, recipe: Recipe = Recipe(), *, seed: int = 0) -> Learned:

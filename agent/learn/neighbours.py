@@ -58,6 +58,13 @@ class Neighbours:
         weights = np.exp(-DECAY * np.arange(len(columns) - 1, -1, -1, dtype=np.float64))
         return [float(weight * self.weights[column, target]) for weight, column in zip(weights, columns, strict=True)]
 
+    def closeness(self, counts: NDArray[np.int64], column: int, target: int) -> float:
+        """The sum over people that a pair's weight came from, `counts` being how many people took each item up.
+
+        Nobody adds more than 1 to it, so that more than 1 means two people at least.
+        """
+        return float(self.weights[column, target]) * (float(np.sqrt(counts[column] * counts[target])) + SHRINKAGE)
+
 
 def neighbours_of(behaviour: Behaviour, most: int) -> Neighbours:
     """The neighbours of each item: a pair is kept where it is among the `most` strongest of either of the two."""
