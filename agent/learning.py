@@ -82,6 +82,7 @@ def learn_now(parts: Parts, *, seed: int = 0, now: datetime | None = None) -> tu
     learned = learn(behaviour, recipe_of(settings), seed=seed)
     record = _record(learned, behaviour.n_people, events, catalogue, settings, now or datetime.now(UTC))
     parts.shelved.keep(learned, record)
+    parts.learned_anew()
     learn_prior(store)
     learn_transfer(parts)
     parts.learned_anew()

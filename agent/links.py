@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from agent.database import EVENTS, LINKS, TURNS, Database
@@ -12,18 +12,20 @@ from agent.types import Event, EventKind
 if TYPE_CHECKING:
     from agent.database import Connection, Row
 
+_IDS_PER_STATEMENT = 500
 
-def keep(connection: Connection, events: Iterable[Event]) -> bool:
-    """Keep which accounts these events speak of; False where none of them speaks of any."""
-    on_accounts = (event for event in events if event.kind in ON_ACCOUNTS)
-    rows = [{"event_id": e.event_id, "user_id": e.user_id, "other_id": _other(e)} for e in on_accounts]
+
+def keep(connection: Connection, events: Iterable[Event]) -> list[Event]:
+    """Keep which accounts these events speak of; those of them that speak of any."""
+    on_accounts = [event for event in events if event.kind in ON_ACCOUNTS]
+    rows = [{"event_id": e.event_id, "user_id": e.user_id, "other_id": other(e)} for e in on_accounts]
     if rows:
         connection.execute(LINKS.insert(), rows)
-    return bool(rows)
+    return on_accounts
 
 
-def told(database: Database, user_id: str) -> list[Row]:
-    """What was told of all accounts that were ever linked with this one, at once or through others.
+def told(database: Database, user_ids: Iterable[str]) -> list[Row]:
+    """What was told of all accounts that were ever linked with one of these, at once or through others.
 
     A row an event: `event_id`, the account whose event it is as `user_id`, the one it names as `other_id`, and `body`,
     the event as JSON.
@@ -31,11 +33,11 @@ def told(database: Database, user_id: str) -> list[Row]:
     if not database.has(LINKS):
         return []
     found: dict[str, Row] = {}
-    met, edge = set[str](), {user_id}
+    met, edge = set[str](), set(user_ids)
     with_bodies = LINKS.select().add_columns(EVENTS.c.body).join(EVENTS, EVENTS.c.event_id == LINKS.c.event_id)
     while edge:
-        touching = LINKS.c.user_id.in_(edge) | LINKS.c.other_id.in_(edge)
-        rows = database.read(with_bodies.where(touching))
+        touching = (LINKS.c.user_id.in_(some) | LINKS.c.other_id.in_(some) for some in _chunks(edge))
+        rows = [row for where in touching for row in database.read(with_bodies.where(where))]
         found.update((row.event_id, row) for row in rows)
         met |= edge
         edge = accounts_in(rows) - met
@@ -55,18 +57,31 @@ def accounts_in(rows: Iterable[Row]) -> set[str]:
     return {account for row in rows for account in (row.user_id, row.other_id)}
 
 
-def erase(connection: Connection, user_id: str, linked: Iterable[str]) -> tuple[int, int]:
-    """Erase what others said of links with an account, and answers to those `linked`, which may rest on its acts.
+def erase(connection: Connection, user_ids: Collection[str]) -> tuple[int, int, int]:
+    """Erase these accounts and what others said of links with them: how many events, turns, and events of others."""
+    events = turns = links = 0
+    for some in _chunks(user_ids):
+        events += connection.execute(EVENTS.delete().where(EVENTS.c.user_id.in_(some))).rowcount
+        turns += connection.execute(TURNS.delete().where(TURNS.c.user_id.in_(some))).rowcount
+        connection.execute(LINKS.delete().where(LINKS.c.user_id.in_(some)))
+    for some in _chunks(user_ids):
+        theirs = LINKS.select().with_only_columns(LINKS.c.event_id).where(LINKS.c.other_id.in_(some))
+        links += connection.execute(EVENTS.delete().where(EVENTS.c.event_id.in_(theirs))).rowcount
+        connection.execute(LINKS.delete().where(LINKS.c.other_id.in_(some)))
+    return events, turns, links
 
-    How many events and turns that were, the account's own not among them.
-    """
-    theirs = LINKS.select().with_only_columns(LINKS.c.event_id).where(LINKS.c.other_id == user_id)
-    theirs = theirs.where(LINKS.c.user_id != user_id)
-    links = connection.execute(EVENTS.delete().where(EVENTS.c.event_id.in_(theirs))).rowcount
-    connection.execute(LINKS.delete().where((LINKS.c.user_id == user_id) | (LINKS.c.other_id == user_id)))
-    answers = TURNS.delete().where(TURNS.c.user_id.in_(list(linked)), TURNS.c.role == "assistant")
-    return links, connection.execute(answers).rowcount
+
+def erase_answers(connection: Connection, user_ids: Collection[str]) -> int:
+    """Erase the answers kept for these accounts, which may rest on the acts of others; how many."""
+    answers = TURNS.delete().where(TURNS.c.role == "assistant")
+    return sum(connection.execute(answers.where(TURNS.c.user_id.in_(some))).rowcount for some in _chunks(user_ids))
 
 
-def _other(event: Event) -> str:
+def other(event: Event) -> str:
+    """The other account that an event speaks of, the own where it names none."""
     return event.user_id if event.kind is EventKind.APART else named(event)
+
+
+def _chunks(user_ids: Collection[str]) -> Iterator[list[str]]:
+    ordered = sorted(user_ids)
+    return (ordered[start : start + _IDS_PER_STATEMENT] for start in range(0, len(ordered), _IDS_PER_STATEMENT))

@@ -231,6 +231,8 @@ class Parts:
     @once
     def learning_trouble(self) -> str:
         """What is wrong with what was learned, as it stood when first asked: damaged or outdated; empty for nothing."""
+        if not (self.settings.folder / "learned").is_dir():
+            return ""
         from agent.learning import standing
 
         return standing(self).trouble

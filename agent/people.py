@@ -121,14 +121,15 @@ class People:
     def unlink(self, user_id: str, other: str, *, at: datetime | None = None) -> Identity:
         """Take the link of two accounts back, that one alone; the accounts of the first as they are then.
 
-        Raises NotFound where no link of these two is in force, with those that the first account has.
+        Who was kept apart is so still, whichever account had said it. Raises NotFound where no link of these two is in force, with those that the first account has.
         """
-        links = self.identity(user_id).links
+        person = self.identity(user_id)
+        links = person.links
         if pair_of(user_id, other) not in links:
             ours = [" and ".join(pair) for pair in links if user_id in pair]
             hint = f"Links of {user_id}: {', '.join(ours)}" if ours else f"See: palate accounts {user_id}"
             raise NotFound(f"{user_id!r} and {other!r} are not linked to each other", hint)
-        self._say(user_id, EventKind.UNLINK, other, at)
+        self._say(user_id, EventKind.UNLINK, other, at, person.each_apart(person.accounts))
         return self.identity(user_id)
 
     def keep_apart(self, user_id: str, apart: bool, *, at: datetime | None = None) -> Identity:
@@ -136,25 +137,29 @@ class People:
         self._say(user_id, EventKind.APART, "yes" if apart else "no", at)
         return self.identity(user_id)
 
-    def _say(self, user_id: str, kind: EventKind, text: str, at: datetime | None) -> None:
-        event = Event(user_id=user_id, kind=kind, text=text, at=at or datetime.now(UTC))
-        self.parts.store.put_events([event])
-        self.parts.folds.hear([event])
+    def _say(
+        self, user_id: str, kind: EventKind, text: str, at: datetime | None, besides: Sequence[Event] = ()
+    ) -> None:
+        events = [Event(user_id=user_id, kind=kind, text=text, at=at or datetime.now(UTC)), *besides]
+        self.parts.store.put_events(events)
+        self.parts.folds.hear(events)
 
     def forget(self, user_id: str, *, linked: bool = False) -> Forgotten:
         """Erase everything about an account, the refused rows that name it included; how much there was, what remains.
 
-        With `linked`, everything about all accounts of the person.
+        With `linked`, everything about all accounts of the person, all or none.
         """
-        others = self.identity(user_id).others if linked else ()
-        gone = [self._forget(account) for account in (user_id, *others)]
-        events, turns, links = (
-            sum(counts) for counts in zip(*((g.events, g.turns, g.links) for g in gone), strict=True)
-        )
-        return Forgotten(events, turns, links, () if linked else gone[0].remaining)
+        person = self.identity(user_id)
+        accounts = (user_id, *(person.others if linked else ()))
+        self._drop(accounts, person.accounts)
+        try:
+            return self.parts.store.forget(*accounts)
+        finally:  # what was loaded or read meanwhile, also where old bytes may remain
+            self._drop(accounts, person.accounts)
 
-    def _forget(self, user_id: str) -> Forgotten:
-        forget_refused(self.parts.settings.folder / "refused", user_id)
-        for account in self.identity(user_id).accounts:
-            self.parts.folds.drop(account)
-        return self.parts.store.forget(user_id)
+    def _drop(self, accounts: Sequence[str], readers: Sequence[str]) -> None:
+        """Drop the refused rows that name these accounts, and what is kept of all that read them."""
+        for account in accounts:
+            forget_refused(self.parts.settings.folder / "refused", account)
+        for reader in readers:
+            self.parts.folds.drop(reader)

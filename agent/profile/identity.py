@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from agent.types import Event, EventKind
 
@@ -22,14 +22,19 @@ Pair = tuple[str, str]
 class Identity:
     """Who the person of one account is: all their accounts, that one first and the others by id.
 
-    `links` are those in force between them, each with the event that made it; `apart` says whether the person wants
-    what they do under one account kept from the others.
+    `links` are those in force between them, each with the event that made it; `word` is the newest event, of whichever
+    account, on keeping them apart.
     """
 
     user_id: str
     accounts: tuple[str, ...]
     links: Mapping[Pair, Event]
-    apart: bool
+    word: Event | None
+
+    @property
+    def apart(self) -> bool:
+        """Whether the person wants what they do under one account kept from the others."""
+        return self.word is not None and named(self.word) == "yes"
 
     @property
     def read(self) -> tuple[str, ...]:
@@ -40,6 +45,17 @@ class Identity:
     def others(self) -> tuple[str, ...]:
         """The person's other accounts."""
         return self.accounts[1:]
+
+    def each_apart(self, accounts: Iterable[str]) -> list[Event]:
+        """That they are kept apart as the own word of each of these accounts that has not said it; none if together.
+
+        So that it still holds where the account that said it is gone. A microsecond newer than the word itself: it
+        counts before all that they said until then.
+        """
+        if self.word is None or not self.apart:
+            return []
+        at, by = self.word.at + timedelta(microseconds=1), self.word.user_id
+        return [Event(user_id=one, kind=EventKind.APART, text="yes", at=at) for one in accounts if one != by]
 
 
 def identity_of(user_id: str, told: Iterable[Event], at: datetime | None = None) -> Identity:
@@ -58,7 +74,7 @@ def identity_of(user_id: str, told: Iterable[Event], at: datetime | None = None)
     apart = [event for event in known if event.kind is EventKind.APART and event.user_id in accounts]
     newest = max(apart, key=_when, default=None)
     ordered = (user_id, *sorted(accounts - {user_id}))
-    return Identity(user_id, ordered, theirs, newest is not None and named(newest) == "yes")
+    return Identity(user_id, ordered, theirs, newest)
 
 
 def people_of(accounts: Iterable[str], told: Iterable[Event]) -> list[tuple[str, ...]]:
@@ -79,6 +95,13 @@ def people_of(accounts: Iterable[str], told: Iterable[Event]) -> list[tuple[str,
         apart = name in newest and named(newest[name]) == "yes"
         found.setdefault(f"apart {account}" if apart else f"together {name}", []).append(account)
     return [tuple(theirs) for theirs in found.values()]
+
+
+def parted(accounts: Iterable[str], before: Iterable[Event], after: Iterable[Event]) -> set[str]:
+    """Those of the accounts that were read together with one of them that they are no longer read together with."""
+    known = list(accounts)
+    now = {account: set(theirs) for theirs in people_of(known, after) for account in theirs}
+    return {account for theirs in people_of(known, before) for account in theirs if not set(theirs) <= now[account]}
 
 
 def links_in_force(told: Iterable[Event]) -> Mapping[Pair, Event]:

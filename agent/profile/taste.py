@@ -46,7 +46,7 @@ def paced_weights(
     """
     if not len(times):
         return np.zeros(0, dtype=np.float32)
-    at_s = np.array([at.timestamp() for at in times])
+    at_s = np.array([min(at, pace.now).timestamp() for at in times])
     ages = (at_s.max() - at_s) / _DAY_S
     lasting = _shares(np.asarray(strengths) * np.exp2(-ages / (pace.half_life / timedelta(days=1))))
     begun = session_start(acts, pace)
@@ -66,7 +66,7 @@ def session_start(acts: Iterable[datetime], pace: Pace) -> datetime | None:
     `acts` run newest first.
     """
     begun, last = None, pace.now
-    for at in acts:
+    for at in (min(act, pace.now) for act in acts):
         if last - at >= pace.gap:
             break
         begun = last = at

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from agent.errors import StoreError
 from agent.learn.acts import FACTORS, POPULARITY, TOGETHER
 from agent.recall.nearest import Rows, nearest
 from agent.recall.weights import SHIPPED
@@ -53,7 +54,10 @@ class Collaborative:
             return []
         if self.rows is None:
             return self._best(FACTORS, self.learned.factors.cosines(person), n, exclude)
-        hits = nearest(self.rows, person, n, where=None, exclude=exclude, pushdown_max_rows=0)
+        try:
+            hits = nearest(self.rows, person, n, where=None, exclude=exclude, pushdown_max_rows=0)
+        except StoreError:  # the collection was replaced meanwhile; the factors themselves are here, and exact
+            return self._best(FACTORS, self.learned.factors.cosines(person), n, exclude)
         return [Candidate(item_id=h.item_id, source=FACTORS, rank=k, score=h.score) for k, h in enumerate(hits, 1)]
 
     def popular(self, n: int, exclude: Collection[str] = ()) -> list[Candidate]:

@@ -290,7 +290,7 @@ class _Translated:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        known = isinstance(error, (ChromaError, httpx.HTTPError, OSError, ValueError, RuntimeError))
+        known = isinstance(error, (ChromaError, httpx.HTTPError, OSError, ValueError, RuntimeError, AttributeError))
         if error is not None and (known or kind is Exception or type(error).__name__ == "PanicException"):
             reason = str(error).strip().splitlines() or [type(error).__name__]
             hint = (

@@ -62,7 +62,7 @@ def _around(taste: Vector, centres: Sequence[Around]) -> list[Query]:
             weight=centre.mass,
         )
         for n, centre in enumerate(centres, start=1)
-        if len(centres) > 1
+        if len(centres) > 1 and centre.mass > 0
     ]
 
 

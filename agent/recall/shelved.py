@@ -70,7 +70,12 @@ class Shelved:
         with ExitStack() as undo:
             shelf = open_shelf(home, chroma, lock_timeout_s)
             undo.callback(shelf.close)
-            opened = cls(home, shelf)
+            try:
+                opened = cls(home, shelf)
+            except OSError as error:
+                raise StoreError(
+                    f"cannot open {home}: {error.strerror or error}", "Make the folder writable"
+                ) from error
             undo.pop_all()
         return opened
 
