@@ -127,10 +127,13 @@ class Database:
         """Whether it is a SQLite file, so that erasing bytes is up to us."""
         return self._engine.dialect.name == "sqlite"
 
-    def read(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        """All rows of the answer. Raises StoreError."""
-        with translated(f"cannot read the store {self.name}"), self._engine.connect() as connection:
-            return connection.execute(query).all()
+    def read(self, query: sa.Select[Any], within: sa.Connection | None = None) -> Sequence[sa.Row[Any]]:
+        """All rows of the answer, as a transaction sees them or as they are committed. Raises StoreError."""
+        with translated(f"cannot read the store {self.name}"):
+            if within is not None:
+                return within.execute(query).all()
+            with self._engine.connect() as connection:
+                return connection.execute(query).all()
 
     def count(self, table: sa.Table) -> int:
         """How many rows the table has. Raises StoreError."""

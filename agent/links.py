@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from agent.database import EVENTS, LINKS, TURNS, Database
-from agent.profile.identity import ON_ACCOUNTS, named
+from agent.profile.identity import ON_ACCOUNTS, named, parted
 from agent.types import Event, EventKind
 
 if TYPE_CHECKING:
@@ -18,26 +18,26 @@ _IDS_PER_STATEMENT = 500
 def keep(connection: Connection, events: Iterable[Event]) -> list[Event]:
     """Keep which accounts these events speak of; those of them that speak of any."""
     on_accounts = [event for event in events if event.kind in ON_ACCOUNTS]
-    rows = [{"event_id": e.event_id, "user_id": e.user_id, "other_id": other(e)} for e in on_accounts]
+    rows = [{"event_id": e.event_id, "user_id": e.user_id, "other_id": _other(e)} for e in on_accounts]
     if rows:
         connection.execute(LINKS.insert(), rows)
     return on_accounts
 
 
-def told(database: Database, user_ids: Iterable[str]) -> list[Row]:
+def told(database: Database, user_ids: Iterable[str], within: Connection | None = None) -> list[Row]:
     """What was told of all accounts that were ever linked with one of these, at once or through others.
 
     A row an event: `event_id`, the account whose event it is as `user_id`, the one it names as `other_id`, and `body`,
-    the event as JSON.
+    the event as JSON. As a transaction sees them, or as they are committed.
     """
-    if not database.has(LINKS):
+    if within is None and not database.has(LINKS):
         return []
     found: dict[str, Row] = {}
     met, edge = set[str](), set(user_ids)
     with_bodies = LINKS.select().add_columns(EVENTS.c.body).join(EVENTS, EVENTS.c.event_id == LINKS.c.event_id)
     while edge:
         touching = (LINKS.c.user_id.in_(some) | LINKS.c.other_id.in_(some) for some in _chunks(edge))
-        rows = [row for where in touching for row in database.read(with_bodies.where(where))]
+        rows = [row for where in touching for row in database.read(with_bodies.where(where), within)]
         found.update((row.event_id, row) for row in rows)
         met |= edge
         edge = accounts_in(rows) - met
@@ -57,6 +57,11 @@ def accounts_in(rows: Iterable[Row]) -> set[str]:
     return {account for row in rows for account in (row.user_id, row.other_id)}
 
 
+def spoken_of(events: Iterable[Event]) -> set[str]:
+    """The accounts that these events on accounts speak of."""
+    return {account for event in events for account in (event.user_id, _other(event))}
+
+
 def erase(connection: Connection, user_ids: Collection[str]) -> tuple[int, int, int]:
     """Erase these accounts and what others said of links with them: how many events, turns, and events of others."""
     events = turns = links = 0
@@ -71,14 +76,20 @@ def erase(connection: Connection, user_ids: Collection[str]) -> tuple[int, int, 
     return events, turns, links
 
 
+def part(connection: Connection, told: Iterable[Event], new: Iterable[Event]) -> int:
+    """Erase the answers kept for accounts that part by what is `new` of all that was told of them; how many."""
+    known, fresh = list(told), {event.event_id for event in new}
+    before = [event for event in known if event.event_id not in fresh]
+    return erase_answers(connection, parted(spoken_of(known), before, known))
+
+
 def erase_answers(connection: Connection, user_ids: Collection[str]) -> int:
     """Erase the answers kept for these accounts, which may rest on the acts of others; how many."""
     answers = TURNS.delete().where(TURNS.c.role == "assistant")
     return sum(connection.execute(answers.where(TURNS.c.user_id.in_(some))).rowcount for some in _chunks(user_ids))
 
 
-def other(event: Event) -> str:
-    """The other account that an event speaks of, the own where it names none."""
+def _other(event: Event) -> str:
     return event.user_id if event.kind is EventKind.APART else named(event)
 
 

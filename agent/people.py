@@ -121,7 +121,8 @@ class People:
     def unlink(self, user_id: str, other: str, *, at: datetime | None = None) -> Identity:
         """Take the link of two accounts back, that one alone; the accounts of the first as they are then.
 
-        Who was kept apart is so still, whichever account had said it. Raises NotFound where no link of these two is in force, with those that the first account has.
+        Who was kept apart is so still, whichever account had said it. Raises NotFound where no link of these two is in
+        force, with those that the first account has.
         """
         person = self.identity(user_id)
         links = person.links

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 from agent import links
 from agent.database import EVENTS, GENERATED, ITEMS, META, TURNS, Database
 from agent.errors import StoreError
-from agent.profile.identity import Identity, identity_of, parted, people_of
+from agent.profile.identity import Identity, identity_of, people_of
 from agent.stored import Forgotten, Standing, Turn
 from agent.types import Event, Item
 
@@ -172,16 +172,9 @@ class Store:
         Accounts that part by them lose the answers kept for them, which may rest on each other's acts.
         """
         with self._database.writing() as connection:
-            new, told = self._put(connection, events)
-            if told:
-                named = {account for event in told for account in (event.user_id, links.other(event))}
-                before = self._told(named)  # as it was before this transaction
-                accounts = named | {account for event in before for account in (event.user_id, links.other(event))}
-                links.erase_answers(connection, parted(accounts, before, [*before, *told]))
-        return new
+            return self._put(connection, events)
 
-    def _put(self, connection: Connection, events: Iterable[Event]) -> tuple[int, list[Event]]:
-        """How many events were new, and those of them that speak of accounts."""
+    def _put(self, connection: Connection, events: Iterable[Event]) -> int:
         new, told = 0, list[Event]()
         insert = self._database.insert(EVENTS).on_conflict_do_nothing(index_elements=["event_id"])
         statement = insert.returning(EVENTS.c.event_id)
@@ -191,11 +184,12 @@ class Store:
             new += len(kept)
             told += links.keep(connection, {e.event_id: e for e in reversed(some) if e.event_id in kept}.values())
         if told:
+            links.part(connection, self._told(links.spoken_of(told), connection), told)
             self._note(connection, _LINKING, uuid.uuid4().hex)
-        return new, told
+        return new
 
-    def _told(self, user_ids: Iterable[str]) -> list[Event]:
-        return [self._parsed(Event, row.body) for row in links.told(self._database, user_ids)]
+    def _told(self, user_ids: Iterable[str], within: Connection | None = None) -> list[Event]:
+        return [self._parsed(Event, row.body) for row in links.told(self._database, user_ids, within)]
 
     def events_of(self, user_id: str, since: datetime | None = None) -> list[Event]:
         """The person's events, all or from a moment on, oldest first; ties by event_id. Empty for someone not known."""
@@ -226,19 +220,18 @@ class Store:
         return sorted({row.user_id for query in queries for row in self._database.read(query)})
 
     def forget(self, *user_ids: str) -> Forgotten:
-        """Erase everything about accounts, all or none: once this returns, no byte of them is left in the store's files.
+        """Erase everything about accounts, all or none: once this returns, the store's files hold no byte of them.
 
         That takes in what other accounts said of links with them, and the answers kept for accounts that were ever
         linked with them; all else of theirs remains, and who was kept apart is so still. Raises StoreError when another
         process was reading and old bytes may remain: call it again then, with any of them.
         """
-        gone = set(user_ids)
         with self._database.writing() as connection:
-            told = links.told(self._database, gone)
-            people = [identity_of(one, [self._parsed(Event, row.body) for row in told]) for one in user_ids]
-            remaining = {other: person for person in people for other in person.others if other not in gone}
-            answers = links.erase_answers(connection, links.accounts_in(told) - gone)
-            events, turns, theirs = links.erase(connection, gone)
+            told = self._told(user_ids, connection)
+            people = [identity_of(one, told) for one in user_ids]
+            remaining = {other: person for person in people for other in person.others if other not in user_ids}
+            answers = links.erase_answers(connection, links.spoken_of(told).difference(user_ids))
+            events, turns, theirs = links.erase(connection, user_ids)
             self._put(connection, [word for one, person in remaining.items() for word in person.each_apart([one])])
             self._note(connection, _FORGETTING, uuid.uuid4().hex)
         self._database.scrub()

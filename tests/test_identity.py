@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,9 +17,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from agent import Recommender, Settings, cli
-from agent.errors import ConfigError, NotFound
+from agent.errors import ConfigError, NotFound, StoreError
 from agent.learning import learn_now
-from agent.profile.identity import identity_of, links_in_force, people_of
+from agent.profile.identity import identity_of, links_in_force, parted, people_of
 from agent.store import FILE_NAME, Store
 from agent.types import Event, EventKind, Item
 
@@ -139,6 +141,105 @@ def test_accounts_kept_apart_do_not_cross(palate: Recommender) -> None:
     assert liked(palate, "ben") == ["i1", "i3"]
 
 
+@pytest.mark.parametrize("leaving", ["forget", "unlink"])
+def test_accounts_stay_apart_when_the_one_that_said_so_leaves(palate: Recommender, leaving: str) -> None:
+    palate.tell("cy", likes=["i7"])
+    palate.link("ada", "ben")
+    palate.link("ben", "cy")
+    palate.keep_apart("cy", False, at=NOON)
+    palate.keep_apart("ada", True, at=NOON + timedelta(days=400_000))  # by a clock far ahead of this one
+    if leaving == "forget":
+        palate.forget("ada")
+    else:
+        palate.unlink("ada", "ben")
+    assert palate.identity("ben").accounts == ("ben", "cy")
+    assert palate.identity("cy").apart
+    assert (liked(palate, "ben"), liked(palate, "cy")) == ([], ["i7"])
+    palate.forget("ben")
+    palate.link("cy", "dee")
+    assert palate.identity("dee").apart
+    palate.keep_apart("cy", False, at=NOON + timedelta(days=400_001))
+    assert liked(palate, "dee") == ["i7"]
+
+
+def test_who_says_so_and_leaves_is_apart_still(palate: Recommender) -> None:
+    palate.link("ada", "ben")
+    palate.keep_apart("ben", True)
+    palate.unlink("ada", "ben")
+    assert [e.kind for e in palate.store.events_of("ben")].count(EventKind.APART) == 1
+    palate.link("ada", "cy")
+    assert palate.identity("cy").apart
+
+
+def test_accounts_read_together_leave_no_word_when_one_leaves(palate: Recommender) -> None:
+    palate.link("ada", "ben")
+    palate.link("ben", "cy")
+    palate.forget("cy")
+    palate.unlink("ada", "ben")
+    assert EventKind.APART not in {e.kind for one in ("ada", "ben") for e in palate.store.events_of(one)}
+
+
+def answered(palate: Recommender, *accounts: str) -> None:
+    for account in accounts:
+        palate.store.add_turn(account, "c", "user", "a wish")
+        palate.store.add_turn(account, "c", "assistant", "an answer")
+
+
+def answers(palate: Recommender, *accounts: str) -> list[str]:
+    return [one for one in accounts if any(turn.role == "assistant" for turn in palate.store.turns_of(one))]
+
+
+@pytest.mark.parametrize("parting", ["unlink", "apart", "a file", "a link"])
+def test_answers_of_accounts_that_part_are_erased(palate: Recommender, parting: str) -> None:
+    palate.link("ada", "ben")
+    palate.link("ben", "cy")
+    palate.keep_apart("eve", True)
+    answered(palate, "ada", "ben", "cy", "dee", "eve")
+    match parting:
+        case "unlink":
+            palate.unlink("ada", "ben")
+        case "apart":
+            palate.keep_apart("cy", True)
+        case "a file":
+            palate.store.put_events([*(like(n) for n in range(600)), told(1_000_000_000, "cy", "ben", "unlink")])
+        case "a link":
+            palate.link("cy", "eve")  # who had said that all accounts are kept apart
+    assert answers(palate, "ada", "ben", "cy", "dee", "eve") == ["dee", "eve"]
+    assert [turn.content for turn in palate.store.turns_of("ada")] == ["a wish"]
+
+
+def like(n: int) -> Event:
+    return Event(user_id="dee", kind=EventKind.LIKE, item_id=f"i{n}", at=NOON)
+
+
+def test_answers_stay_where_nobody_parts(palate: Recommender) -> None:
+    palate.link("ada", "ben")
+    palate.link("ben", "cy")
+    answered(palate, "ada", "ben", "cy", "dee")
+    palate.link("ada", "cy")
+    palate.unlink("ada", "cy")
+    palate.keep_apart("ada", False)
+    palate.keep_apart("dee", True)
+    assert answers(palate, "ada", "ben", "cy", "dee") == ["ada", "ben", "cy", "dee"]
+
+
+def test_a_kept_path_does_not_cite_another_account_once_they_part(palate: Recommender) -> None:
+    palate.link("ada", "ben")
+    theirs = {e.event_id for e in palate.store.events_of("ada")}
+    slate = palate.recommend("ben", k=2, llm=False)
+    item = slate.recommendations[0].item.item_id
+    assert any(event_id in palate.why("ben", item).model_dump_json() for event_id in theirs)
+    palate.unlink("ada", "ben")
+    assert not any(event_id in palate.why("ben", item).model_dump_json() for event_id in theirs)
+
+
+@given(st.lists(words.filter(lambda word: word[0] != word[1]), max_size=8), st.integers(0, 8))
+def test_who_parts_read_someone_before_and_not_after(rows: list[tuple[str, str, str]], cut: int) -> None:
+    events = [told(n, *row) for n, row in enumerate(rows)]
+    lost = {a for a in ACCOUNTS if set(identity_of(a, events[:cut]).read) - set(identity_of(a, events).read)}
+    assert parted(ACCOUNTS, events[:cut], events) == lost
+
+
 def test_everyone_is_told_as_people_and_learned_from_as_such(palate: Recommender) -> None:
     palate.tell("cy", likes=["i7"])
     palate.link("ada", "ben")
@@ -170,9 +271,44 @@ def test_forgetting_an_account_takes_its_links_and_says_what_remains(palate: Rec
     assert palate.store.count_events() == 0
 
 
-def test_a_store_from_before_links_gets_their_table(tmp_path: Path) -> None:
-    import sqlite3
+def test_forgetting_all_accounts_is_all_or_nothing(palate: Recommender, tmp_path: Path) -> None:
+    palate.link("ada", "ben")
+    answered(palate, "ada", "ben")
+    before = [palate.store.events_of(one) + palate.store.turns_of(one) for one in ("ada", "ben")]
+    refusing = "BEFORE DELETE ON events WHEN old.user_id = 'ben' BEGIN SELECT RAISE(ABORT, 'not this one'); END"
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        connection.execute(f"CREATE TRIGGER refusing {refusing}")
+    with pytest.raises(StoreError, match="not this one"):
+        palate.forget("ada", linked=True)
+    assert [palate.store.events_of(one) + palate.store.turns_of(one) for one in ("ada", "ben")] == before
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        connection.execute("DROP TRIGGER refusing")
+    gone = palate.forget("ada", linked=True)
+    assert (gone.events, gone.turns, gone.links, gone.remaining) == (4, 4, 0, ())
+    assert palate.store.users() == []
 
+
+def test_forgetting_all_accounts_can_be_finished_when_a_reader_was_in_the_way(tmp_path: Path) -> None:
+    with Recommender.open(settings=Settings(folder=tmp_path)) as palate:
+        palate.store.put_items(ITEMS)
+        palate.tell("ada-marked", likes=["i1"])
+        palate.link("ada-marked", "zo-marked")
+        palate.tell("zo-marked", likes=["i3"])
+        refused = tmp_path / "refused" / "x.jsonl"
+        refused.parent.mkdir()
+        refused.write_text('{"row": "zo-marked"}\n{"row": "another"}\n')
+        with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM events").fetchone()
+            with pytest.raises(StoreError, match="old bytes may remain"):
+                palate.forget("ada-marked", linked=True)
+        assert palate.store.users() == []
+        palate.forget("ada-marked", linked=True)
+        assert holding(tmp_path, "-marked") == []
+        assert refused.read_text() == '{"row": "another"}\n'
+
+
+def test_a_store_from_before_links_gets_their_table(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         store.put_items(ITEMS)
     with sqlite3.connect(tmp_path / FILE_NAME) as connection:
