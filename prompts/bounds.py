@@ -7,7 +7,7 @@ value would take in writing. Sizes are reckoned before anything is made.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any
 
@@ -68,7 +68,7 @@ def weigh(value: object) -> int:
     while waiting:
         one: Any = waiting.pop()
         kind = type(one)
-        if kind is str:
+        if isinstance(one, str):  # Markup too
             total += 1 + len(one)
         elif kind in _NUMBERS:
             total += 1
@@ -211,3 +211,23 @@ def added(values: object, *_: object, start: object = 0, **__: object) -> int:
 
 def _is_collection(value: object) -> bool:
     return isinstance(value, list | tuple)
+
+
+# Filters and methods by name: those with a guard of what they would make, and the methods that need none.
+
+FILTERS: Mapping[str, Callable[..., int]] = {
+    "batch": dealt, "center": padded, "format": filled,
+    "indent": indented, "join": joined, "replace": replaced, "round": rounded,
+    "slice": dealt, "striptags": squared, "sum": added, "tojson": written,
+    "wordwrap": wrapped,
+}  # fmt: skip
+PLAIN_METHODS = frozenset((
+    "capitalize", "casefold", "count", "endswith", "find", "get", "index", "isalnum", "isalpha", "isascii", "isdecimal",
+    "isdigit", "islower", "isnumeric", "isspace", "istitle", "isupper", "items", "keys", "lower", "lstrip", "partition",
+    "removeprefix", "removesuffix", "rfind", "rindex", "rpartition", "rsplit", "rstrip", "split", "splitlines",
+    "startswith", "strip", "swapcase", "title", "upper", "values",
+))  # fmt: skip
+METHODS: Mapping[str, Callable[..., int]] = {
+    "center": padded, "ljust": padded, "rjust": padded, "zfill": padded,
+    "join": joining, "replace": replaced,
+}  # fmt: skip

@@ -26,27 +26,11 @@ from prompts.bounds import Exceeded, Steps, checked, weigh
 from prompts.neutral import neutralise
 
 _SPENT, _WEIGHED, _JOINED = "*spent", "*weighed", "*joined"  # names that no template can call
-_GUARDS: Mapping[str, Callable[..., int]] = {
-    "batch": bounds.dealt, "center": bounds.padded, "format": bounds.filled,
-    "indent": bounds.indented, "join": bounds.joined, "replace": bounds.replaced, "round": bounds.rounded,
-    "slice": bounds.dealt, "striptags": bounds.squared, "sum": bounds.added, "tojson": bounds.written,
-    "wordwrap": bounds.wrapped,
-}  # fmt: skip
 _LEFT_OUT = {"random", "pprint", "xmlattr", "urlize"}  # filters: by chance, or without end on small values
-_PLAIN_METHODS = frozenset((
-    "capitalize", "casefold", "count", "endswith", "find", "get", "index", "isalnum", "isalpha", "isascii", "isdecimal",
-    "isdigit", "islower", "isnumeric", "isspace", "istitle", "isupper", "items", "keys", "lower", "lstrip", "partition",
-    "removeprefix", "removesuffix", "rfind", "rindex", "rpartition", "rsplit", "rstrip", "split", "splitlines",
-    "startswith", "strip", "swapcase", "title", "upper", "values",
-))  # fmt: skip
-_GUARDED_METHODS: Mapping[str, Callable[..., int]] = {
-    "center": bounds.padded, "ljust": bounds.padded, "rjust": bounds.padded, "zfill": bounds.padded,
-    "join": bounds.joining, "replace": bounds.replaced,
-}  # fmt: skip
 _FIXED = (nodes.Const, nodes.List, nodes.Tuple, nodes.Dict)
 _FAULTS = (
-    jinja2.TemplateError, Exceeded, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RecursionError,
-    MemoryError, SyntaxError,
+    jinja2.TemplateError, Exceeded, TypeError, ValueError, ArithmeticError, LookupError, AttributeError, RuntimeError,
+    MemoryError, SyntaxError, AssertionError, NameError,
 )  # fmt: skip
 
 
@@ -83,6 +67,12 @@ class _Bounded(Context):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.steps = Steps()
+
+    def derived(self, locals: dict[str, Any] | None = None) -> Context:
+        """See `Context.derived`; it is the same rendering, whose steps go on."""
+        made = super().derived(locals)
+        made.steps = self.steps  # type: ignore[attr-defined]  # all contexts are _Bounded
+        return made
 
 
 class _Namespace(Namespace):
@@ -132,6 +122,7 @@ class _Environment(SandboxedEnvironment):
         self.globals = {name: self.globals[name] for name in ("dict", "cycler", "joiner")}
         self.globals |= {"range": bounds.counted, "namespace": _Namespace}
         self.filters = {name: _bounded(name) for name in self.filters if name not in _LEFT_OUT}
+        self.tests = {name: _tested(test) for name, test in self.tests.items()}
         self.filters |= {_SPENT: _spent, _WEIGHED: _weighed, _JOINED: _joined}
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
@@ -145,7 +136,7 @@ class _Environment(SandboxedEnvironment):
             raise SecurityError(f"{getattr(__obj, '__name__', 'this')} cannot be called in a prompt")
         _steps(__context).spend(8 * (weigh(args) + weigh(kwargs) if kwargs else weigh(args)))
         if isinstance(__obj, BuiltinMethodType):
-            guard = _GUARDED_METHODS.get(__obj.__name__)
+            guard = bounds.METHODS.get(__obj.__name__)
             _steps(__context).spend(guard(__obj.__self__, *args) if guard else bounds.size(__obj.__self__))
         return __context.call(__obj, *args, **kwargs)
 
@@ -155,7 +146,7 @@ class _Environment(SandboxedEnvironment):
             return True
         if isinstance(obj, BuiltinMethodType):
             plain = isinstance(obj.__self__, str | list | tuple | Mapping)
-            return plain and (obj.__name__ in _PLAIN_METHODS or obj.__name__ in _GUARDED_METHODS)
+            return plain and (obj.__name__ in bounds.PLAIN_METHODS or obj.__name__ in bounds.METHODS)
         if isinstance(obj, MethodType):
             return isinstance(obj.__self__, LoopContext | Cycler)
         return any(obj is one for one in self.globals.values())
@@ -183,11 +174,8 @@ class _Bounding(NodeTransformer):
         if isinstance(made, nodes.Concat):
             return _filtered(_JOINED, nodes.List(made.nodes, lineno=made.lineno))
         if isinstance(made, nodes.List | nodes.Dict) or (isinstance(made, nodes.Tuple) and made.ctx == "load"):
-            return (
-                made
-                if all(isinstance(part, _FIXED) for part in made.find_all(nodes.Expr))
-                else _filtered(_WEIGHED, made)
-            )
+            fixed = all(isinstance(part, _FIXED) for part in made.find_all(nodes.Expr))
+            return made if fixed else _filtered(_WEIGHED, made)
         return made
 
 
@@ -226,7 +214,7 @@ def _unbounded() -> jinja2.Environment:
 
 def _bounded(name: str) -> Callable[..., object]:
     """The filter of this name, weighed before and after."""
-    guard, plain, gathers = _GUARDS.get(name), _unbounded(), name in ("join", "sum")
+    guard, plain, gathers = bounds.FILTERS.get(name), _unbounded(), name in ("join", "sum")
 
     @jinja2.pass_context
     def _filter(context: Context, value: Any = "", *args: object, **kwargs: object) -> object:
@@ -234,10 +222,22 @@ def _bounded(name: str) -> Callable[..., object]:
         steps = _steps(context)
         steps.spend(guard(given, *args, **kwargs) if guard else bounds.size(given))
         made = plain.call_filter(name, given, args, kwargs, context=context)
-        steps.spend(len(made) if type(made) is str else bounds.cost(made))
+        steps.spend(bounds.cost(made))
         return made
 
     return _filter
+
+
+def _tested(test: Any) -> Callable[..., bool]:
+    """The test, which takes steps by the size of what it is given."""
+    asks = getattr(test, "jinja_pass_arg", None) is not None  # for the environment, the only thing that tests ask for
+
+    @jinja2.pass_context
+    def _test(context: Context, *args: object, **named: object) -> bool:
+        _steps(context).spend(8 * sum(map(bounds.size, (*args, *named.values()))))
+        return bool(test(context.environment, *args, **named) if asks else test(*args, **named))
+
+    return _test
 
 
 @jinja2.pass_context

@@ -165,3 +165,14 @@ def test_seed_models_put_what_the_person_rates_well_first(tmp_path: Path, name: 
     assert name not in usual(dataset)
     assert order_of(dataset, name, "recommend", case())[0] == "i2"
     assert order_of(dataset, name, "rank", case(candidates=["i3", "i2"])) == ("i2", "i3")
+
+
+def test_what_was_bought_without_a_rating_tells_nothing_against_its_tags(tmp_path: Path) -> None:
+    rows = [{"item_id": f"i{k}", "title": f"T{k}", "tags": [tag]} for k, tag in enumerate("xyzxyz")]
+    (tmp_path / "items.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    (tmp_path / "cases.jsonl").write_text('{"case_id": "c", "user_id": "u", "relevant": ["i3"]}\n')
+    acts = [{"item_id": "i0", "kind": "purchase"}, *({"item_id": f"i{k}", "kind": "rate", "value": k} for k in (1, 2))]
+    with gzip.open(tmp_path / "events.jsonl.gz", "wt") as file:
+        file.writelines(f"{json.dumps({**act, 'user_id': 'u', 'at': at})}\n" for at, act in enumerate(acts))
+    order = order_of(DataSet.open(tmp_path, ()), "interest", "rank", case(candidates=["i3", "i4", "i5"]))
+    assert order == ("i5", "i3", "i4"), "z was rated 2, x not at all, y 1: x lies at the mean"

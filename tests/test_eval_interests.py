@@ -18,7 +18,7 @@ from agent.profile.evidence import Hyperparameters
 from agent.types import Event, Item
 from eval.cases import DataSet
 from eval.commands import app
-from eval.interests.calibrating import LEVELS, Outcome, miss, outcomes
+from eval.interests.calibrating import LEVELS, Outcome, coverage, miss, outcomes
 from eval.interests.predicting import by_frequency, by_shares, log_loss
 from eval.interests.report import measured
 from eval.interests.timelines import LENGTHS, halves, questions_to, timelines_of
@@ -90,6 +90,13 @@ def test_a_step_is_covered_by_as_much_of_it_as_the_interval_holds() -> None:
     assert Outcome("u", 0.5, 0.95, 1.0).covered(0.8) == 0
     assert Outcome("u", 0.5, 0.4, 0.4).covered(0.8) == 1
     assert Outcome("u", 0.5, 0.05, 0.15).covered(0.8) == pytest.approx(0.5)
+
+
+def test_coverage_of_a_few_that_were_all_covered_is_not_sure() -> None:
+    (whole, *_) = coverage([Outcome(f"u{n}", 0.5, 0.4, 0.4) for n in range(5)], [0.8])["all tags"]
+    assert (whole.value, whole.high) == (1, 1)
+    assert whole.low is not None
+    assert whole.low < 1
 
 
 def test_questions_know_only_what_lies_strictly_before() -> None:

@@ -70,6 +70,14 @@ def test_what_is_known_elsewhere_helps_where_tastes_are_alike(folder: Path) -> N
     assert first["metrics"]["ndcg@10"]["low"] > 0
 
 
+def test_four_people_of_whom_all_was_found_are_no_proof_that_it_always_is(folder: Path) -> None:
+    asked = ["platforms", "--data", str(folder), "--split", "hash", "--limit", "4", "--json"]
+    systems = json.loads(CliRunner().invoke(app, asked).stdout)["splits"][0]["systems"]
+    recall = next(row["metrics"]["recall@10"] for row in systems if row["system"] == "linked")
+    assert (recall["value"], recall["high"]) == (1, 1)
+    assert recall["low"] < 1
+
+
 def test_it_is_drawn(folder: Path) -> None:
     drawn = CliRunner().invoke(app, ["platforms", "--data", str(folder), "--split", "year", "--limit", "4"])
     assert drawn.exit_code == 0, drawn.output

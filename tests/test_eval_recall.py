@@ -67,6 +67,16 @@ def test_the_figures_by_hand() -> None:
     assert (times["taste"], times[ALL], times[without("taste")]) == (2.0, 4.0, None)
 
 
+def test_a_source_that_found_nothing_in_a_few_cases_may_find_something_in_others() -> None:
+    gathering = Gathered()
+    for n in range(4):
+        gathering.take(Answered(case(f"c{n}"), [found("taste", "z")], 0.0, ()), ["taste"])
+    recall = measured(gathering, ("taste",)).rows[0].metrics["recall@50"]
+    assert (recall.value, recall.low) == (0, 0)
+    assert recall.high is not None
+    assert 0 < recall.high < 1
+
+
 def test_writing_queries_counts_for_their_time() -> None:
     gathering = Gathered()
     gathering.take(Answered(case(), [found("taste", "a"), found("generated:1", "b")], 500.0, ()), ["taste", GENERATED])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -154,6 +155,24 @@ def test_candidates_are_those_of_the_case_or_what_recall_finds(folder: Path, par
         assert list(one.pool.scores) == sorted(one.pool.scores, reverse=True)
     with pytest.raises(ConfigError, match="has no cases"):
         gathered(DataSet.open(folder, ()), parts, seed=1, limit=0)
+
+
+def test_the_answer_to_one_case_is_not_in_the_history_of_another(folder: Path, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    shutil.copytree(folder, made)
+    two = [("i00", "i20"), ("i03", "i00")]  # the history of each, then its answer: that of the second is in the first
+    same = "c" * 100  # as names of cases begin
+    with (made / "cases.jsonl").open("w") as file:
+        for n, (before, answer) in enumerate(two):
+            case = {"case_id": f"{same}{n}", "user_id": "new", "history": [before], "relevant": [answer]}
+            file.write(json.dumps(case) + "\n")
+    dataset, settings = DataSet.open(made, ()), Settings(folder=tmp_path / "own")
+    with open_folder(
+        dataset, settings, lambda _doing: nullcontext(lambda _done, _of: None), lambda _line: None
+    ) as parts:  # type: ignore[arg-type]
+        found = gathered(dataset, parts, seed=1)
+    assert [one.liked for one in found.cases] == [["i00"], ["i03"]]
+    assert "i00" in {item.item_id for item in found.cases[1].pool.items}
 
 
 def test_the_command_writes_the_documented_shape(folder: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from agent.commands.options import Options
 from agent.errors import CatalogueError, ConfigError
 from eval.building.build import Parting, build
 from eval.building.questions import Wanted
@@ -20,14 +21,19 @@ from eval.cases import CASES, DataSet
 from eval.commands import app
 from eval.metrics import described, named, per_case
 from eval.plan.config import checked
+from eval.plan.estimate import observed_spread
 from eval.reporting.diffing import diff
 from eval.reporting.gating import gate_of_run
 from eval.reporting.page import page
 from eval.reporting.reading import Reading
 from eval.reporting.report import report_of
 from eval.running.answers import Answer
+from eval.running.asked import Asked
 from eval.running.folder import RunFolder
 from eval.running.live import Progress
+from eval.running.planning import estimate_of
+from eval.running.scoring import reckon
+from eval.statistics import mean
 from tests.support.stored_run import data_set, failing, stored_run
 
 METRICS = ("negatives@3", "ndcg@10")
@@ -223,3 +229,13 @@ def test_ratings_below_the_middle_become_dislikes(tmp_path: Path) -> None:
     assert built["left_out"]["answers"] == {"disliked, beyond a quarter of the candidates": 1}
     met = case_of("met", Wanted(9, 8))
     assert "disliked" not in met, "without --min-rating whatever is met counts as an answer"
+
+
+def test_people_without_a_value_of_the_headline_do_not_count_for_its_spread(tmp_path: Path, films: Path) -> None:
+    run = stored_run(tmp_path / "run", films, {"v1": 0.2, "v2": 0.9}, metrics=METRICS)
+    results = reckon(RunFolder.open(run)).results
+    assert results.headline == "negatives@3"
+    smallest = [pair.detectable["negatives@3"] for pair in results.comparisons]
+    asked = Asked.of(None, {"data": [str(films)], "models": ["openai:fake"]}, Options())
+    spread = mean([observed_spread(one, 30) for one in smallest if one])
+    assert estimate_of(asked, run).detectable[0].spread == pytest.approx(spread), "30 of the 40 have a value"

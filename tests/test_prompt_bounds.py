@@ -55,6 +55,12 @@ HOSTILE = {
     "rounded": "{{ 5.5 | round(10**8, 'ceil') }}",
     "wrapped": "{{ ('x' * 190000) | wordwrap(1) }}",
     "read again and again": "{% set t = 'ab ' * 60000 %}{% for b in range(9999) %}{{ t | wordcount }}{% endfor %}",
+    "scoped blocks": "{% for a in range(100) %}{% block b scoped %}{% for b in range(300) %}{% for c in range(300) %}"
+    "{% endfor %}{% endfor %}{% endblock %}{% endfor %}",
+    "marked as safe": "{% set t = ('x' * 100000) | safe %}{{ [t, t, t] | length }}",
+    "escaped": "{{ ('<' * 190000) | e | length }}",
+    "tested in a list": "{% set t = range(9000) | list %}{{ t | select('in', t) | list | length }}",
+    "tested by name": "{% set t = range(9000) | list %}{{ t | select('in', seq=t) | list | length }}",
     "nested": "{{ " + "(" * 5_000 + "1" + ")" * 5_000 + " }}",
     "dumped": "{{ item.model_dump_json(indent=10**6) }}",
 }  # fmt: skip
@@ -82,6 +88,9 @@ def test_a_rendering_is_bounded_in_time_and_memory(block: str) -> None:
         ("\n{% for a in range(9999) %}{% for b in range(99) %}{% endfor %}{% endfor %}", "takes more than 250,000 ste"),
         ("\n\n{{ item.titel }}", r"line 5\).* no attribute 'titel'.*an item has item_id, title, "),
         ("{{ film }}", "line 3.*'film' is undefined. There are: item"),
+        ("{{ cycler() }}", "line 3.*at least one item has to be provided"),
+        ("{{ 'aaaa' | truncate(1) }}", "line 3.*expected length >= 3"),
+        ("{{ 1e999 }}", "line 3.*'inf' is not defined"),
         ("{{ item.model_copy() }}", "model_copy cannot be called in a prompt"),
     ],
 )
@@ -100,6 +109,8 @@ def test_what_goes_wrong_is_named_with_file_line_and_bound(block: str, said: str
         ("{% macro m(a, b='y') %}{{ a }}{{ b }}{{ caller() }}{% endmacro %}{% call m('x') %}z{% endcall %}", "xyz"),
         ("{% set c = cycler('a', 'b') %}{{ c.next() }}{{ c.next() }}{{ {'k': [1, item.title]}['k'][1] }}", "abA house"),
         ("{{ item.title.replace('house', 'barn').title() }} {{ item.attributes.get('x', 'none') }}", "A Barn none"),
+        ("{{ [1, 2, 3] | select('odd') | list }} {{ 2 is in [1, 2] }} {{ none is none }}", "[1, 3] True True"),
+        ("{{ 'e' is filter }} {{ x is defined }} {{ 6 is divisibleby(num=2) }}", "True False True"),
         ("{{ item.tags }} {{ none }} {{ 2 ** 10 }} {{ 7 % 4 }}", "() None 1024 3"),
     ],
 )  # fmt: skip

@@ -218,6 +218,24 @@ def test_settings_that_are_as_good_as_any_stay() -> None:
         fitted(made_up(LEAST_PEOPLE, "taste", "together"))
 
 
+def test_a_gain_is_better_only_where_its_p_shows_it_too() -> None:
+    found = fitted(made_up(60, "taste", "together"))
+    assert found.gain is not None
+    doubtful = replace(found, gain=replace(found.gain, p_holm=dict.fromkeys(METRICS, 0.06)))
+    assert not doubtful.better
+    assert "is not shown to differ" in sentence(doubtful)
+
+
+def test_a_choice_without_generated_queries_has_the_model_write_none() -> None:
+    now, writing = Settings(), Writing(4)
+    space = Space(("taste",), False, (1,), (None, writing))
+    best = search(space, [Choice({"taste": 1.0, GENERATED: 1.0}, 1.0, 1, writing)], lambda _choice: 1.0)
+    assert best.choice.without(GENERATED).writing is None
+    chosen = space.settings(best.choice, now)
+    assert chosen["recall.generated"] == 0
+    assert "recall.generated_weight" not in chosen
+
+
 def test_the_choice_and_its_evidence_are_settings_that_load(tmp_path: Path) -> None:
     found, file = fitted(made_up(60, "taste", "together")), tmp_path / "palate.toml"
     file.write_text('# mine\nnoun = "films"  # kept\n\n[recall]\nper_query = 50\n\n[learn]\nfactors = 8\n')

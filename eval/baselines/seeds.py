@@ -1,8 +1,9 @@
 """Seed models: what a person makes of tags, worked out from their ratings alone. A few lines each; baselines by name.
 
-With r the person's ratings (1 where they only took an item up), T the items by tags, each row in sum 1, and m = 5, the
-interest in tag j is the weighted rating u_j = (sum_k r_k T_kj + m mean(r)) / (sum_k T_kj + m): the mean rating of the
-items with that tag, shrunk towards the person's own mean where few are rated.
+With r the person's ratings (their mean rating for what they only took up, 1 where they rated nothing), T the items by
+tags, each row in sum 1, and m = 5, the interest in tag j is the weighted rating
+u_j = (sum_k r_k T_kj + m mean(r)) / (sum_k T_kj + m): the mean rating of the items with that tag, shrunk towards the
+person's own mean where few are rated.
 """
 
 from __future__ import annotations
@@ -69,11 +70,12 @@ def seed_order(name: str, of: Interactions, dataset: DataSet, task: str) -> Orde
     def order(case: Case, slate: Slate | None) -> Order:
         """The case's items in order."""
         rated = of.past.ratings(case.user_id)
+        usual = float(np.mean(list(rated.values()))) if rated else 1.0
 
         def scores(known: object) -> NDArray[np.float32]:
             """Those of the case's person."""
             places = np.array(list(known), dtype=np.int64)  # type: ignore[call-overload]  # columns
-            ratings = np.array([rated.get(place, 1.0) for place in places.tolist()])
+            ratings = np.array([rated.get(place, usual) for place in places.tolist()])
             return seed(interest_of(tags, places, ratings), tags).astype(np.float32)
 
         return by_score(of, task, scores)(case, slate)

@@ -20,7 +20,7 @@ from agent.profile.evidence import Floats, Hyperparameters
 from eval.chance import drawn
 from eval.interests.predicting import posterior_at
 from eval.interests.timelines import Timeline
-from eval.statistics import Estimate, estimate
+from eval.statistics import UNIT, Estimate, estimate
 
 LEVELS = (0.5, 0.6, 0.7, 0.8, 0.9)
 LEAST_HELD_OUT, SHARE_HELD_OUT = 10, 0.2
@@ -64,7 +64,7 @@ def coverage(found: Sequence[Outcome], levels: Sequence[float] = LEVELS) -> dict
 
 
 def _covered(some: Sequence[Outcome], level: float) -> Estimate:
-    return estimate([one.covered(level) for one in some], clusters=[one.user_id for one in some])
+    return estimate([one.covered(level) for one in some], within=UNIT, clusters=[one.user_id for one in some])
 
 
 def miss(found: Sequence[Outcome]) -> float:

@@ -23,7 +23,7 @@ from agent.types import Item
 from eval.comparisons import Comparison, compare
 from eval.metrics import PerCase, per_case
 from eval.platforms.splitting import KNOWN, NEW, Split, account
-from eval.statistics import Estimate, estimate
+from eval.statistics import UNIT, Estimate, estimate
 
 METRICS = ("ndcg@10", "recall@10")
 HEADLINE = "ndcg@10"
@@ -90,7 +90,7 @@ def measured(split: Split, how: str, settings: Settings, show: Show) -> Found:
     people = list(split.judged)
     pairs = [(LINKED, ALONE), (LEARNED, NOTHING), *((LEARNED, fixed(value)) for value in FIXED)]
     rows = {
-        name: {metric: estimate(list(value[metric].values()), clusters=people) for metric in METRICS}
+        name: {metric: estimate(list(value[metric].values()), within=UNIT, clusters=people) for metric in METRICS}
         for name, value in values.items()
     }
     held = {name: sum(item.platform == name for item in split.items.values()) for name in (KNOWN, NEW)}

@@ -12,7 +12,7 @@ from eval.comparisons import Comparison, compare
 from eval.learning import Taught
 from eval.metrics import PerCase, per_case
 from eval.recall.asking import ALL, Answered, answered, orders_of, without
-from eval.statistics import Estimate, estimate, percentile
+from eval.statistics import UNIT, Estimate, estimate, percentile
 
 CUTS = (20, 50, 100)
 METRICS = tuple(f"recall@{k}" for k in CUTS)
@@ -123,6 +123,6 @@ def measured(found: Gathered, families: tuple[str, ...], extra: Mapping[str, Gat
 
 def row_of(name: str, values: PerCase, people: Sequence[str], times_ms: Sequence[float] | None) -> Row:
     """A system's figures over cases; `people` says whose each case is."""
-    metrics = {metric: estimate(list(values[metric].values()), clusters=people) for metric in METRICS}
+    metrics = {metric: estimate(list(values[metric].values()), within=UNIT, clusters=people) for metric in METRICS}
     p50, p95 = (percentile(times_ms, share) for share in (0.5, 0.95)) if times_ms else (None, None)
     return Row(name, metrics, p50, p95)

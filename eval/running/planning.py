@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 
 from rich import box
@@ -101,11 +103,16 @@ def _spread(like: Path) -> float:
     found = reckon(RunFolder.open(like))
     results, users = found.results, found.run.users
     known = [
-        (one.detectable[results.headline], {users[case] for case in results.per_case[one.system][results.headline]})
+        (one.detectable[results.headline], _people(results.per_case[one.system][results.headline], users))
         for one in results.comparisons
     ]
     spreads = [observed_spread(smallest, len(people)) for smallest, people in known if smallest]
     return mean(spreads) or 0.0
+
+
+def _people(values: Mapping[str, float], users: Mapping[str, str]) -> set[str]:
+    """Whose the cases are that have a value."""
+    return {users[case] for case, value in values.items() if not isnan(value)}
 
 
 def _time(seconds: float | None) -> str:

@@ -20,6 +20,7 @@ from agent.types import Event, EventKind, Item
 from eval.beyond import Shelf
 from eval.building.acts import EPOCH
 from eval.cases import Case, DataSet
+from eval.chance import drawn
 from eval.learning import Taught
 from eval.popularity import shelf_of
 
@@ -70,13 +71,14 @@ def gathered(
 
 
 def _tell_histories(dataset: DataSet, parts: Parts, limit: int | None) -> None:
-    """Let people of whom no event is known have liked the history of their case, an item a day."""
+    """Let the person of a case of whom no event is known have liked the history of that case, an item a day."""
     for case in dataset.cases(limit):
         if case.user_id not in dataset.past.users:
+            person = _account(dataset, case)
             parts.store.put_events(
                 Event(
-                    event_id=f"{case.case_id[:100]}-{n}",
-                    user_id=case.user_id,
+                    event_id=f"{person}-{n}",
+                    user_id=person,
                     kind=EventKind.LIKE,
                     item_id=item_id,
                     at=EPOCH + timedelta(days=n),
@@ -85,12 +87,21 @@ def _tell_histories(dataset: DataSet, parts: Parts, limit: int | None) -> None:
             )
 
 
+def _account(dataset: DataSet, case: Case) -> str:
+    """Under which id the person of a case is known: one of the case alone where they did nothing before their cases.
+
+    The history of one case may hold the answer to another.
+    """
+    return case.user_id if case.user_id in dataset.past.users else f"case:{drawn(case.case_id)}"
+
+
 def _asked(dataset: DataSet, parts: Parts, seed: int, limit: int | None, taught: Taught | None) -> Iterator[Asked]:
     learned = list(taught.by_fold) if taught else [None]
     rankers = [Ranker(parts.fresh_index, parts.embedder, parts.weights, parts.tag_rates, None, one) for one in learned]
     sources = [Collaborative(one) if one else None for one in learned]
     for case in dataset.cases(limit):
-        fold, person, wish = taught.fold(case) if taught else 0, person_of(parts, case.user_id), said(case.wish)
+        fold, wish = taught.fold(case) if taught else 0, said(case.wish)
+        person = person_of(parts, _account(dataset, case))
         items = _candidates(dataset, parts, case, person, sources[fold])
         ranked = rankers[fold].rank(person.taste, items, wish, Deadline.never())
         knobs = SlateSettings(calibration=1, exploration=1, seed=seed)

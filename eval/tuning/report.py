@@ -16,6 +16,7 @@ from eval.comparisons import Comparison, compare
 from eval.metrics import PerCase
 from eval.recall.asking import without
 from eval.recall.measure import CUTS, METRICS, Row, row_of
+from eval.statistics import shown
 from eval.tuning.gathering import Lists
 from eval.tuning.packed import Packed
 from eval.tuning.searching import Best, search
@@ -65,9 +66,11 @@ class Tuned:
 
     @property
     def better(self) -> bool:
-        """Whether the choice is shown to beat the settings in force: the whole interval of the gain is above 0."""
-        low = self.gain.metrics[self.metric].low if self.gain else None
-        return low is not None and low > 0
+        """Whether the choice is shown to beat the settings in force (see `eval.statistics.shown`)."""
+        if self.gain is None:
+            return False
+        found, p = self.gain.metrics[self.metric], self.gain.p_holm[self.metric]
+        return found.value > 0 and shown(found, p)
 
     @property
     def settings(self) -> dict[str, tuple[object, object]]:

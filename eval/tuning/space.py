@@ -43,8 +43,9 @@ class Choice:
         return replace(self, weights={**self.weights, family: weight})
 
     def without(self, family: str) -> Choice:
-        """The same without one source."""
-        return self.having(family, 0.0)
+        """The same without one source; without its queries the model writes none."""
+        less = self.having(family, 0.0)
+        return replace(less, writing=None) if family == GENERATED else less
 
     def alone(self, family: str) -> Choice:
         """One source alone, asked as in this choice."""
