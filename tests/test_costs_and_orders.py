@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import random
 from collections import Counter
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from agent.cache import Cache
+from agent.commands.options import Options
 from agent.deadline import Deadline
 from agent.errors import ConfigError
 from agent.llm.remote.chat import usage_in
@@ -26,8 +29,9 @@ from agent.settings import Settings
 from agent.types import Item
 from eval.agreement import kendall_tau, slope
 from eval.baselines import left_out
-from eval.cases import Case, DataSet
+from eval.cases import EVENTS, Case, DataSet
 from eval.commands import app
+from eval.plan.estimate import answer_key
 from eval.plan.prices import FREE, Price, money, price_for, prices_in
 from eval.plan.single import single
 from eval.plan.weighing import Scales, tokens_a_case
@@ -37,11 +41,13 @@ from eval.reporting.gating import gate_of_run
 from eval.reporting.page import page
 from eval.reporting.report import report_of
 from eval.running.answers import Answer, Permuted
+from eval.running.asked import Asked
 from eval.running.kept import FILE, Kept
 from eval.running.opening import OpenedCell
 from eval.running.permuting import Permuting, permuted
 from eval.running.spending import Spending
 from eval.running.stability import Stability
+from eval.running.timings import timings_for
 from eval.systems import LIKELIHOOD_ONLY, MODEL
 from tests.support.llama_server import LlamaServer
 from tests.support.stored_run import data_set, stored_run
@@ -271,6 +277,38 @@ def test_what_a_case_takes_is_weighed_without_a_model(tmp_path: Path) -> None:
     scales = Scales(remote=True)
     scales.complete("four", ["four", "four"], NEVER, max_tokens=9)
     assert scales.used == {"in": 4, "out": 18}
+
+
+def test_what_a_person_did_is_weighed_where_the_case_tells_no_history(tmp_path: Path) -> None:
+    folder = data_set(tmp_path / "films", 3)
+    rows = [json.loads(line) for line in (folder / "cases.jsonl").read_text().splitlines()]
+    acts = [{"user_id": rows[0]["user_id"], "item_id": item, "kind": "like", "at": 1} for item in rows[0]["candidates"]]
+    with gzip.open(folder / EVENTS, "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(act) + "\n" for act in acts)
+    (folder / "cases.jsonl").write_text(json.dumps({**rows[0], "history": [], "candidates": []}) + "\n")
+    dataset = DataSet.open(folder)
+    remote = Settings.model_validate({"model": {"reference": "openai:x"}, "rerank": {"strategy": "listwise"}})
+    assert tokens_a_case(remote, dataset, dataset.cases())["in"] > 0
+
+
+def test_times_of_answers_that_stand_on_other_ground_are_not_taken(tmp_path: Path) -> None:
+    folder = data_set(tmp_path / "films", 3)
+    (folder / EVENTS).write_bytes(gzip.compress(b'{"user_id": "x", "item_id": "f1", "kind": "like", "at": 1}\n'))
+    options = Options(overrides={"cache_folder": str(tmp_path / "cache")})
+    plain, taught = (
+        Asked.of(None, {"task": "rank", "data": [str(folder)], "learn": learn}, options) for learn in ("none", "events")
+    )
+    (cell,) = plain.cells
+    answer = Answer(
+        cell=cell.name, case_id="c1", user_id="u1", repeat=0, relevant=("i1",), history=(), n_candidates=2,
+        orders={MODEL: ("i1", "i2")}, ms=12.0, tokens={}, calls={}, failed=None, degraded=(), validity={},
+    )  # fmt: skip
+    key = answer_key("c1", 0)
+    with closing(timings_for(plain)) as timings:
+        timings.keep(cell, answer)
+        assert timings.timed(cell, [key]) == [12.0]
+    with closing(timings_for(taught)) as others:
+        assert others.timed(cell, [key]) == []
 
 
 def test_baselines_that_are_left_out_say_why(tmp_path: Path) -> None:

@@ -103,10 +103,16 @@ def tokens_a_case(settings: Settings, dataset: DataSet, cases: Iterable[Case]) -
     with TemporaryDirectory(prefix="palate-eval-") as folder, Cache(Path(folder) / "weighed.sqlite") as cache:
         reranker = workshop(scales, cache, settings).reranker(settings.rerank.strategy)
         for case in cases:
-            history = [dataset.items[item_id] for item_id in case.history or case.mentioned]
+            history = [dataset.items[item_id] for item_id in case.history or case.mentioned or _met(dataset, case)]
             reranker.rank(history, _shown(dataset, case, settings), case.wish or _said(case), Deadline.never())
             n += 1
     return {kind: used / max(1, n) for kind, used in scales.used.items()}
+
+
+def _met(dataset: DataSet, case: Case) -> list[str]:
+    """What the events tell of a person whose case tells nothing, oldest first."""
+    past = dataset.past
+    return list(dict.fromkeys(past.items[past.acts.item[n]] for n in past.places(case.user_id).tolist()))
 
 
 def _shown(dataset: DataSet, case: Case, settings: Settings) -> list[Item]:

@@ -21,7 +21,7 @@ from eval.running.live import Progress
 from eval.running.opening import Opens, Surroundings
 from eval.running.provenance import mark
 from eval.running.runner import run
-from eval.running.timings import Timings
+from eval.running.timings import timings_for
 from eval.systems import RECALL_ONLY
 
 RUNS = "runs"
@@ -57,7 +57,7 @@ def carry_out(asked: Asked, folder: RunFolder, opens: Opens, *, fresh: bool = Fa
     plan, job = asked.evaluation, asked.job()
     around = Surroundings(asked.settings_of, plan.seed, watch, render.told, fresh, plan.limit, plan.learns)
     metric = None if plan.task == EXPLAIN else plan.headline
-    timings = Timings(asked.settings_of, lambda cell: asked.datasets[cell.data].sha256, plan.seed)
+    timings = timings_for(asked)
     try:
         with opens(around) as open_cell, closing(timings), Progress(metric, plan.versus, _against(asked, folder)) as go:
             run(job, folder, open_cell, go, keep=timings.keep)

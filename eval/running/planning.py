@@ -20,8 +20,9 @@ from eval.plan.prices import FREE, money, price_for
 from eval.plan.weighing import WEIGHED, tokens_a_case
 from eval.running.asked import Asked
 from eval.running.folder import RunFolder
+from eval.running.runner import OPEN
 from eval.running.scoring import reckon
-from eval.running.timings import Timings
+from eval.running.timings import timings_for
 from eval.statistics import mean
 from eval.tasks.explain import EXPLAINED
 
@@ -34,7 +35,7 @@ def estimate_of(asked: Asked, like: Path | None = None) -> Estimate:
     plan, names = asked.evaluation, asked.names
     spread = _spread(like) if like else None
     source = f"observed in {like}" if like else "stated, nothing was observed"
-    timings = Timings(asked.settings_of, lambda cell: asked.datasets[cell.data].sha256, plan.seed)
+    timings = timings_for(asked)
     with closing(timings):
         plans = [
             cell_plan(
@@ -86,9 +87,13 @@ def _cost(asked: Asked, cell: Cell, plan: CellPlan) -> float | None:
         return 0.0
     if price is None or cell.task == EXPLAIN:
         return None
-    dataset = asked.datasets[cell.data]
+    dataset, settings = asked.datasets[cell.data], asked.settings_of(cell)
+    if cell.task in OPEN and settings.recall.generated:  # queries that the model writes are not weighed
+        return None
     cases = dataset.cases(min(WEIGHED, asked.evaluation.limit or WEIGHED))
-    return plan.asked * price.of(tokens_a_case(asked.settings_of(cell), dataset, cases))
+    if cell.task in OPEN:
+        cases = (case.model_copy(update={"candidates": ()}) for case in cases)
+    return plan.asked * price.of(tokens_a_case(settings, dataset, cases))
 
 
 def _n_items(asked: Asked, cell: Cell, case: Case) -> int:

@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from agent.cache import Cache
+from agent.rerank.weights import load_weights
 from agent.settings import Settings
 from eval.plan.cells import Cell
 from eval.plan.estimate import answer_key
@@ -15,15 +17,31 @@ from eval.running.answers import Answer
 from eval.running.kept import FILE
 from eval.running.provenance import fingerprints
 
+if TYPE_CHECKING:
+    from eval.running.asked import Asked
+
+
+def timings_for(asked: Asked) -> Timings:
+    """The times of a plan's cells: of answers by the same data, learned from or not, by the same recall and weights."""
+
+    def _ground(cell: Cell) -> str:
+        settings = asked.settings_of(cell)
+        weights = load_weights(settings.rerank.weights).model_dump(mode="json", exclude={"fitted"})
+        recall = settings.recall.model_dump(mode="json")
+        return json.dumps([asked.datasets[cell.data].sha256, asked.evaluation.learn, recall, weights], sort_keys=True)
+
+    return Timings(asked.settings_of, _ground, asked.evaluation.seed)
+
 
 class Timings:
     """The milliseconds of answers, by cell, beside the kept answers themselves. They are estimates, never results.
 
-    `settings_of` says in which cache folder those of a cell lie, `data_of` gives the hash of its data set.
+    `settings_of` says in which cache folder those of a cell lie, `ground_of` names what its answers stand on beside the
+    cell itself: its data set, what was learned from it, recall and weights.
     """
 
-    def __init__(self, settings_of: Callable[[Cell], Settings], data_of: Callable[[Cell], str], seed: int) -> None:
-        self._settings_of, self._data_of, self._seed = settings_of, data_of, seed
+    def __init__(self, settings_of: Callable[[Cell], Settings], ground_of: Callable[[Cell], str], seed: int) -> None:
+        self._settings_of, self._ground_of, self._seed = settings_of, ground_of, seed
         self._names: dict[str, str] = {}
         self._open: tuple[str, Cache] | None = None
 
@@ -57,7 +75,7 @@ class Timings:
     def _namespace(self, cell: Cell) -> str:
         if cell.name not in self._names:
             asked = [cell.task, cell.model, cell.strategy, cell.language, cell.noun]  # wherever data and prompts lie
-            parts = [*asked, self._data_of(cell), fingerprints(cell.prompts), self._seed]
+            parts = [*asked, self._ground_of(cell), fingerprints(cell.prompts), self._seed]
             mark = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
             self._names[cell.name] = f"answers/{mark}"
         return self._names[cell.name]
