@@ -273,7 +273,7 @@ class Parts:
         """What the model writes as queries. Raises as `model` does, PromptError."""
         from agent.recall.generated import generator_on
 
-        return generator_on(self.model, self.cache, self.settings, self.items)
+        return generator_on(self.model, Cache(None), self.settings, self.items)  # a person's words: never in a file
 
     def explainer(self, model: Model | None) -> Explainer:
         """Rationales, with a model or without, by the catalogue's tags; made once for each."""

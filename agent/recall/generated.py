@@ -59,7 +59,7 @@ class Generator:
         self,
         model: Model,
         prompt: Prompt,
-        cache: Cache,
+        cache: Cache | None,
         *,
         noun: str = "titles",
         weight: float = 1.0,
@@ -110,12 +110,12 @@ class Generator:
     def _replies(
         self, liked: Sequence[Item], interests: Sequence[str], wish: str | None, n: int, deadline: Deadline
     ) -> list[Completion]:
-        """The model's replies, from the cache where it was asked the same before. Raises ModelError, PromptError."""
+        """The model's replies, from the cache, if any, where it was asked the same before. Raises as `Model` does."""
         known = self._known(liked, interests, wish)
         prefix = self._prompt.prefix(**known, turn=0)
         suffixes = [self._prompt.candidate(**known, turn=turn) for turn in range(n)]
         key = _key(self._model.fingerprint, self._prompt.fingerprint, prefix, suffixes)
-        kept = self._cache.get_many(SOURCE, [key]).get(key)
+        kept = self._cache.get_many(SOURCE, [key]).get(key) if self._cache is not None else None
         if kept is not None:
             return [Completion(text, "stop", 0, 0) for text in json.loads(kept)]
         replies = self._model.complete(
@@ -128,7 +128,7 @@ class Generator:
             on_text=lambda _n, _piece: deadline.remaining_s > _LAST_PIECE_S,
         )
         whole = [_cut(reply) for reply in replies]
-        if all(map(_is_whole, whole)):
+        if self._cache is not None and all(map(_is_whole, whole)):
             self._cache.put_many(SOURCE, {key: json.dumps([reply.text for reply in whole]).encode()})
         return whole
 
@@ -179,7 +179,7 @@ def _key(*parts: object) -> str:
     return hashlib.sha256(repr((*parts, settings)).encode("utf-8", "replace")).hexdigest()
 
 
-def generator_on(model: Model, cache: Cache, settings: Settings, items: Iterable[Item]) -> Generator:
+def generator_on(model: Model, cache: Cache | None, settings: Settings, items: Iterable[Item]) -> Generator:
     """What a model writes as queries to a catalogue of these items, as the settings say. Raises PromptError."""
     task = "recall-generate-chat" if "chat" in model.abilities else "recall-generate"
     folder, control = prompts.check(settings.prompts), model.control_tokens

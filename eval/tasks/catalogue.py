@@ -37,7 +37,7 @@ class OverCatalogue:
         self._parts = parts
         self._taught = taught
         wanted = parts.settings.recall.generated
-        self._generator = generator_on(model, parts.cache, parts.settings, parts.items) if wanted else None
+        self._generator = generator_on(model, None, parts.settings, parts.items) if wanted else None
         self._timeout_s = patience_s(parts.settings)
         self._reranked = parts.settings.recall.n_candidates
         folds = taught.by_fold if taught else (None,)

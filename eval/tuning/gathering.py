@@ -55,7 +55,7 @@ def generators(parts: Parts, writings: Iterable[Writing | None]) -> dict[Writing
     made = {}
     for writing in filter(None, writings):
         settings = parts.settings.model_copy(update={"prompts": writing.prompts})
-        made[writing] = generator_on(parts.model, parts.cache, settings, parts.items)
+        made[writing] = generator_on(parts.model, None, settings, parts.items)
     return made
 
 
