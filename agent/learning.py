@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from operator import attrgetter
 
 from agent.errors import NotFound
 from agent.interests import learn_prior
@@ -82,7 +83,7 @@ def learn_now(parts: Parts, *, seed: int = 0, now: datetime | None = None) -> tu
     learned = learn(behaviour, recipe_of(settings), seed=seed)
     record = _record(learned, behaviour.n_people, events, catalogue, settings, now or datetime.now(UTC))
     parts.shelved.keep(learned, record)
-    parts.learned_anew()
+    parts.learned_anew()  # the collection it replaced is gone: whoever is answered meanwhile needs the new one
     learn_prior(store)
     learn_transfer(parts)
     parts.learned_anew()
@@ -94,7 +95,7 @@ def _histories(parts: Parts) -> Iterator[list[str]]:
     weigh = weigh_by(parts.settings.platforms)
     for accounts in parts.store.people():
         events = [event for account in accounts for event in parts.store.events_of(account) if weigh(event)]
-        yield taken_up(sorted(events, key=lambda event: (event.at, event.event_id)))
+        yield taken_up(sorted(events, key=attrgetter("dated")))
 
 
 def recipe_of(settings: LearnSettings) -> Recipe:

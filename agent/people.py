@@ -55,8 +55,7 @@ class People:
         ]
         found = [(kind, self.find(title).item_id, value) for kind, title, value in acts]
         events = events_of_acts(user_id, found, at or datetime.now(UTC))
-        self.parts.store.put_events(events)
-        self.parts.folds.hear(events)
+        self._write(events)
         return events
 
     def events(self, user_id: str) -> tuple[Event, ...]:
@@ -99,8 +98,7 @@ class People:
             return []
         held = person_of(self.parts, user_id).profile.pinned
         events = corrections(user_id, told, at or datetime.now(UTC), self.parts.tag_rates, held)
-        self.parts.store.put_events(events)
-        self.parts.folds.hear(events)
+        self._write(events)
         return events
 
     def identity(self, user_id: str) -> Identity:
@@ -142,6 +140,10 @@ class People:
         self, user_id: str, kind: EventKind, text: str, at: datetime | None, besides: Sequence[Event] = ()
     ) -> None:
         events = [Event(user_id=user_id, kind=kind, text=text, at=at or datetime.now(UTC)), *besides]
+        self._write(events)
+
+    def _write(self, events: Sequence[Event]) -> None:
+        """Store events, and fold them into what is kept of these people."""
         self.parts.store.put_events(events)
         self.parts.folds.hear(events)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from operator import attrgetter
 
 from agent.learn.acts import taken_up
 from agent.parts import Parts
@@ -37,7 +38,7 @@ class Person:
         cls, user_id: str, events: Sequence[Event], known: Mapping[str, Item], background: Background | None = None
     ) -> Person:
         """The person whose events these are, in any order; their interests are seen against the background."""
-        ordered = sorted(events, key=lambda event: (event.at, event.event_id))
+        ordered = sorted(events, key=attrgetter("dated"))
         return cls(ordered, profile_from(user_id, events, known, background), known)
 
     @cached_property

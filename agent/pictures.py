@@ -17,7 +17,6 @@ from agent.images.eye import Reason, Remembering
 from agent.images.gather import Gatherer
 from agent.images.picture import Picture, Refused
 from agent.images.source import Source, is_address
-from agent.profile.taste import taste_vector
 from agent.ranker import Order, Place, Taste
 from agent.recall.queries import WISH_WEIGHT
 from agent.recall.signals import cosine
@@ -119,10 +118,7 @@ class Pictures:
             why = "looks like the picture you gave"
             asked.append(Query(source=PICTURE, why=why, vector=shown, weight=PICTURE_WEIGHT))
         vectors = self.index.vectors([item.item_id for item in (*taste.liked, *taste.disliked)])
-        pairs = zip(taste.liked, taste.weights, strict=True)
-        liked = [(vectors[item.item_id], share) for item, share in pairs if item.item_id in vectors]
-        away = [vectors[item.item_id] for item in taste.disliked if item.item_id in vectors]
-        middle = taste_vector([row for row, _ in liked], [share for _, share in liked], away)
+        middle = taste.vector(vectors)
         if middle is not None and weight:
             asked.append(Query(source=IMAGE, why="looks like what you liked", vector=middle, weight=weight))
         return asked

@@ -90,6 +90,12 @@ class Taste:
         """What each liked item weighs; sums to 1."""
         return [float(w) for w in recency_weights(self.strengths)] if self.timed is None else self.timed
 
+    def vector(self, vectors: Mapping[str, Vector]) -> Vector | None:
+        """What they like in sum, among the vectors of those items that have one (see `taste_vector`)."""
+        liked = [(vectors[i.item_id], w) for i, w in zip(self.liked, self.weights, strict=True) if i.item_id in vectors]
+        away = [vectors[item.item_id] for item in self.disliked if item.item_id in vectors]
+        return taste_vector([row for row, _ in liked], [weight for _, weight in liked], away)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -163,8 +169,8 @@ class Ranker:
             return Ranking(())
         shown = order(prior, [item.item_id for item in candidates])
         ranking = self._reranker.rank(taste.liked, [candidates[n] for n in shown], wish, deadline)
-        parts = {name: _unshuffled(scores, shown) for name, scores in ranking.parts.items()}
-        return replace(ranking, scores=_unshuffled(ranking.scores, shown), parts=parts)
+        parts = {name: unshuffled(scores, shown) for name, scores in ranking.parts.items()}
+        return replace(ranking, scores=unshuffled(ranking.scores, shown), parts=parts)
 
     def _parts(self, ranking: Ranking) -> Mapping[str, Sequence[float]]:
         """The opinions to weigh, by name: the parts that a sum leaves to be weighed here, or the whole."""
@@ -184,13 +190,7 @@ class Ranker:
             return signals
         nowhere = np.zeros(self._embedder.dimensions, dtype=np.float32)
         rows = [known.get(item.item_id, nowhere) for item in candidates]
-        weights = taste.weights
-        pairs = [(i, w) for i, w in zip(taste.liked, weights, strict=True) if i.item_id in known]
-        vector = taste_vector(
-            [known[i.item_id] for i, _ in pairs],
-            [w for _, w in pairs],
-            [known[i.item_id] for i in taste.disliked if i.item_id in known],
-        )
+        weights, vector = taste.weights, taste.vector(known)
         if vector is not None:
             signals["taste"] = cosine(vector, rows)
         if taste.liked:
@@ -222,7 +222,7 @@ def _places(candidates: Sequence[Item], stages: Stages, final: Sequence[float]) 
     return tuple(Place(candidates[n], float(final[n]), paths[n]) for n in order(final, ids))
 
 
-def _unshuffled(scores: Sequence[float], shown: Sequence[int]) -> tuple[float, ...]:
+def unshuffled(scores: Sequence[float], shown: Sequence[int]) -> tuple[float, ...]:
     """The scores of what was shown in that order, in the order of the candidates."""
     return tuple(score for _, score in sorted(zip(shown, scores, strict=True)))
 

@@ -16,7 +16,6 @@ from agent.person import Person
 from agent.pictures import PICTURED
 from agent.profile.centres import centres_of
 from agent.profile.corrections import only_removed, removed_of
-from agent.profile.taste import taste_vector
 from agent.ranker import Ranker
 from agent.recall.collaborative import WEIGHTS, WHY, Collaborative
 from agent.recall.fuse import fuse
@@ -203,12 +202,11 @@ def queries_of(parts: Parts, person: Person, wish: str | None, centres: int) -> 
     vectors = parts.fresh_index.vectors([item.item_id for item in (*taste.liked, *taste.disliked)])
     liked = [(i, w) for i, w in zip(taste.liked, taste.weights, strict=True) if i.item_id in vectors]
     rows, weights = [vectors[item.item_id] for item, _ in liked], [weight for _, weight in liked]
-    whole = taste_vector(rows, weights, [vectors[i.item_id] for i in taste.disliked if i.item_id in vectors])
     around = [
         Around(centre.vector, centre.mass, [liked[place][0].name for place in centre.members])
         for centre in centres_of(rows, weights, centres)
     ]
-    asked = queries_for(wish, whole, around, person.profile.pinned)
+    asked = queries_for(wish, taste.vector(vectors), around, person.profile.pinned)
     weighing = [(query, weighed(query.source, query.weight, own)) for query in asked]
     return [query.model_copy(update={"weight": weight}) for query, weight in weighing if weight]
 
@@ -255,9 +253,7 @@ def _by_pictures(parts: Parts, person: Person, picture: Vector | None, where: Wh
 
 def _fitting(store: Store, candidates: Sequence[Candidate], where: Where | None) -> list[Candidate]:
     """The candidates that the catalogue still holds and that pass, ranked anew."""
-    kept = {item.item_id for item in items_of(store, candidates) if where is None or where.matches(item)}
-    left = (candidate for candidate in candidates if candidate.item_id in kept)
-    return [candidate.model_copy(update={"rank": rank}) for rank, candidate in enumerate(left, start=1)]
+    return _left(candidates, (one for one in items_of(store, candidates) if where is None or where.matches(one)))
 
 
 def _vector(parts: Parts, query: Query) -> Vector:
@@ -272,7 +268,12 @@ def _heeding(store: Store, person: Person, candidates: list[Candidate]) -> list[
     pinned = person.profile.pinned
     if not removed_of(pinned):
         return candidates
-    kept = {item.item_id for item in items_of(store, candidates) if not only_removed(item, pinned)}
+    return _left(candidates, (one for one in items_of(store, candidates) if not only_removed(one, pinned)))
+
+
+def _left(candidates: Sequence[Candidate], items: Iterable[Item]) -> list[Candidate]:
+    """Those candidates that are among the items, ranked anew."""
+    kept = {item.item_id for item in items}
     left = (candidate for candidate in candidates if candidate.item_id in kept)
     return [candidate.model_copy(update={"rank": rank}) for rank, candidate in enumerate(left, start=1)]
 

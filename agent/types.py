@@ -131,6 +131,11 @@ class Event(Value):
             raise ValueError("to keep accounts apart is yes or no, as text")
         return self
 
+    @property
+    def dated(self) -> tuple[datetime, str]:
+        """What orders events: when it was, and by event_id where that is alike."""
+        return self.at, self.event_id
+
 
 class Reaction(Value):
     """What one item's events say in sum: `strength` in [-1, 1], dated by the newest of them, which `event_id` names."""

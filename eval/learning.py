@@ -20,7 +20,7 @@ from agent.learning import recipe_of
 from agent.sections import LearnSettings
 from eval.building.acts import KINDS
 from eval.cases import EVENTS, Case, DataSet
-from eval.chance import drawn
+from eval.chance import part_of
 from eval.past import HISTORIES
 
 FOLDS, SEED = 5, 0
@@ -40,7 +40,7 @@ class Taught:
 
 def fold_of(user_id: str, folds: int = FOLDS) -> int:
     """The fold of a person or a conversation: by lot, always alike."""
-    return int(drawn(SEED, user_id), 16) % folds if folds > 1 else 0
+    return part_of(folds, SEED, user_id)
 
 
 def source_of(dataset: DataSet) -> tuple[str, int]:

@@ -19,7 +19,7 @@ def corrections_of(events: Iterable[Event]) -> Mapping[str, Event]:
     for event in events:
         if event.kind is EventKind.INTEREST and event.text:
             tag = event.text.strip()
-            if tag not in newest or (event.at, event.event_id) > (newest[tag].at, newest[tag].event_id):
+            if tag not in newest or event.dated > newest[tag].dated:
                 newest[tag] = event
     return {tag: event for tag, event in sorted(newest.items()) if event.value is not None}
 

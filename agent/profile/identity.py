@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 
 from agent.types import Event, EventKind
 
@@ -72,7 +73,7 @@ def identity_of(user_id: str, told: Iterable[Event], at: datetime | None = None)
     accounts = together.with_(user_id)
     theirs = {pair: event for pair, event in links.items() if pair[0] in accounts}
     apart = [event for event in known if event.kind is EventKind.APART and event.user_id in accounts]
-    newest = max(apart, key=_when, default=None)
+    newest = max(apart, key=attrgetter("dated"), default=None)
     ordered = (user_id, *sorted(accounts - {user_id}))
     return Identity(user_id, ordered, theirs, newest)
 
@@ -87,7 +88,7 @@ def people_of(accounts: Iterable[str], told: Iterable[Event]) -> list[tuple[str,
     for one, other in links_in_force(known):
         together.join(one, other)
     newest: dict[str, Event] = {}
-    for event in sorted((event for event in known if event.kind is EventKind.APART), key=_when):
+    for event in sorted((event for event in known if event.kind is EventKind.APART), key=attrgetter("dated")):
         newest[together.name_of(event.user_id)] = event
     found: dict[str, list[str]] = {}
     for account in accounts:
@@ -110,7 +111,7 @@ def links_in_force(told: Iterable[Event]) -> Mapping[Pair, Event]:
     for event in told:
         if event.kind in (EventKind.LINK, EventKind.UNLINK):
             pair = pair_of(event.user_id, named(event))
-            if pair not in newest or _when(event) > _when(newest[pair]):
+            if pair not in newest or event.dated > newest[pair].dated:
                 newest[pair] = event
     return {pair: event for pair, event in sorted(newest.items()) if event.kind is EventKind.LINK}
 
@@ -147,7 +148,3 @@ class Joined:
         while self._parent[account] != account:
             self._parent[account] = account = self._parent[self._parent[account]]
         return account
-
-
-def _when(event: Event) -> tuple[datetime, str]:
-    return event.at, event.event_id

@@ -9,6 +9,7 @@ calibration or maximal marginal relevance; with all at 0 it is the ranker's orde
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -66,11 +67,12 @@ def choose(pool: Pool, knobs: SlateSettings, k: int, caps: Sequence[Cap] = ()) -
     Of gains that are alike the candidate ranked higher has the place, and rankers settle ties by item_id. The first n
     of k choices are the same for every k, but for what is said to be explored.
     """
-    rules = Caps(caps)
-    chosen = _greedily(pool, _terms(pool, knobs), k, rules)
-    if pool.drawn is None or not knobs.exploration:
+    terms, rules = _terms(pool, knobs), Caps(caps)
+    chosen = _greedily(pool, terms, k, rules)
+    if EXPLORATION not in terms:
         return chosen
-    settled = _greedily(pool, _terms(replace(pool, drawn=None), knobs), k, rules.anew())
+    del terms[EXPLORATION]
+    settled = _greedily(pool, terms, k, rules.anew())
     known = {choice.at for choice in settled.choices}
     return replace(chosen, choices=[replace(one, explored=one.at not in known) for one in chosen.choices])
 
@@ -91,6 +93,7 @@ def _terms(pool: Pool, knobs: SlateSettings) -> dict[str, Term]:
 
 
 def _greedily(pool: Pool, terms: Mapping[str, Term], k: int, caps: Caps) -> Chosen:
+    terms = {name: copy(term) for name, term in terms.items()}  # the caller's keep no place taken
     free, choices = np.ones(len(pool.items), dtype=bool), list[Choice]()
     while len(choices) < k:
         values = {name: term.values for name, term in terms.items()}

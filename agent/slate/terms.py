@@ -27,7 +27,7 @@ class Term(Protocol):
         ...
 
     def take(self, n: int) -> None:
-        """Candidate n has got a place."""
+        """Candidate n has got a place; a copy made before does not hear of it."""
         ...
 
 

@@ -16,7 +16,7 @@ from agent.profile.fold import fold_of
 from agent.profile.interests import Columns
 from agent.profile.ledger import Background, Ledger
 from agent.types import Event, Item, Reaction
-from eval.chance import drawn
+from eval.chance import part_of
 
 LENGTHS = (0, 1, 2, 5, 10, 20, 50, 100, 200)
 """How many acts lie before a question, at least; each person is asked once for every one of them they reach."""
@@ -75,8 +75,8 @@ def timelines_of(events: Iterable[Event], items: Mapping[str, Item], limit: int 
 
 def halves(timelines: Sequence[Timeline], seed: int) -> tuple[list[Timeline], list[Timeline]]:
     """The people to fit on and those to report on, by a hash of their name. Raises ConfigError for too few people."""
-    fit = [one for one in timelines if int(drawn(seed, "half", one.user_id), 16) % 2 == 0]
-    report = [one for one in timelines if int(drawn(seed, "half", one.user_id), 16) % 2]
+    fit = [one for one in timelines if part_of(2, seed, "half", one.user_id) == 0]
+    report = [one for one in timelines if part_of(2, seed, "half", one.user_id) == 1]
     if len(fit) < 2 or len(report) < 2:
         raise ConfigError(f"{len(timelines)} people with events cannot be halved", "Give data with more people")
     return fit, report

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agent.errors import ConfigError
 from agent.types import Event, EventKind, Item
 from eval.cases import DataSet
-from eval.chance import drawn
+from eval.chance import part_of
 from eval.past import Past
 
 KNOWN, NEW = "known", "new"  # the two platforms: where people are known, and where those who are judged are new
@@ -60,8 +60,7 @@ def split_of(dataset: DataSet, how: str, seed: int, limit: int | None = None) ->
     teachers who met them. Raises ConfigError where there is nobody to judge, or nothing to cut by.
     """
     platforms, past = _platforms(list(dataset.items.values()), how, seed), dataset.past
-    teachers = [user_id for user_id in past.users if int(drawn(seed, "teaches", user_id), 16) % 2]
-    rest = [user_id for user_id in past.users if not int(drawn(seed, "teaches", user_id), 16) % 2]
+    rest, teachers = ([u for u in past.users if part_of(2, seed, "teaches", u) == half] for half in (0, 1))
     liked: dict[str, tuple[str, ...]] = {}
     acts: Counter[str] = Counter()
     for event in past.events():
@@ -90,7 +89,7 @@ def _likes(event: Event) -> bool:
 def _platforms(items: Sequence[Item], how: str, seed: int) -> Mapping[str, str]:
     """The platform of each item."""
     if how == "hash":
-        return {item.item_id: (KNOWN, NEW)[int(drawn(seed, "platform", item.item_id), 16) % 2] for item in items}
+        return {item.item_id: (KNOWN, NEW)[part_of(2, seed, "platform", item.item_id)] for item in items}
     if how == "year":
         years = sorted(item.year for item in items if item.year is not None)
         if not years or years[0] == years[-1]:

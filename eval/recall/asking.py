@@ -13,6 +13,7 @@ from agent.parts import Parts
 from agent.person import Person, person_of, person_with, said
 from agent.recall.collaborative import Collaborative
 from agent.recall.fuse import fuse
+from agent.recall.weights import family_of
 from agent.stages import Found, generator_of, searched, written_for
 from agent.types import Degradation
 from eval.cases import Case, DataSet
@@ -34,10 +35,10 @@ class Answered:
 
     @property
     def families(self) -> dict[str, list[Found]]:
-        """The sources by family: `similar:42` belongs to `similar`."""
+        """The sources by family (see `family_of`)."""
         families: dict[str, list[Found]] = {}
         for one in self.found:
-            families.setdefault(one.source.partition(":")[0], []).append(one)
+            families.setdefault(family_of(one.source), []).append(one)
         return families
 
     def order(self, found: Sequence[Found]) -> tuple[str, ...]:

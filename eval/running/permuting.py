@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.deadline import Deadline
 from agent.errors import PalateError
+from agent.ranker import unshuffled
 from agent.rerank.base import Ranking, Reranker
 from agent.types import Item
 from eval.cases import Case
@@ -49,8 +50,8 @@ class Permuting:
         places = self._places([item.item_id for item in candidates])
         self.shown = tuple(candidates[n].item_id for n in places)
         found = self._reranker.rank(history, [candidates[n] for n in places], wish, deadline)
-        parts = {name: _back(scores, places) for name, scores in found.parts.items()}
-        return replace(found, scores=_back(found.scores, places), parts=parts)
+        parts = {name: unshuffled(scores, places) for name, scores in found.parts.items()}
+        return replace(found, scores=unshuffled(found.scores, places), parts=parts)
 
     def precompute(self, items: Sequence[Item], deadline: Deadline) -> None:
         """See `Reranker.precompute`."""
@@ -88,8 +89,3 @@ def _asked(opened: OpenedCell, permuting: Permuting, case: Case, repeat: int) ->
     except PalateError as error:
         failed = str(error)
     return Permuted(permuting.shown, orders, dict(noted.tokens), dict(noted.calls), failed)
-
-
-def _back(scores: Sequence[float], places: Sequence[int]) -> tuple[float, ...]:
-    """The scores of what was shown at these places, in the order of the places."""
-    return tuple(score for _, score in sorted(zip(places, scores, strict=True)))

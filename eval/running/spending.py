@@ -68,7 +68,7 @@ class Spending:
             self.tokens[kind].append(answer.tokens.get(kind, 0))
             self.orders[kind] += sum(one.tokens.get(kind, 0) for one in answer.permuted)
         self.people.append(self.codes.setdefault(answer.user_id, len(self.codes)))
-        self.untold += any(answer.calls.values()) and not any(answer.tokens.values())
+        self.untold += _is_untold(answer.tokens, answer.calls)
 
     def cost(self, price: Price | None) -> Cost | None:
         """What it comes to; None where no price is known, nothing was answered, or answers do not tell their tokens."""
@@ -82,5 +82,9 @@ class Spending:
 
 def cost_of(tokens: Mapping[str, int], calls: Mapping[str, int], price: Price | None) -> float | None:
     """What one answer costs; None where no price is known, or the answer does not tell its tokens."""
-    untold = any(calls.values()) and not any(tokens.values())
-    return None if price is None or (untold and price != FREE) else price.of(tokens)
+    return None if price is None or (_is_untold(tokens, calls) and price != FREE) else price.of(tokens)
+
+
+def _is_untold(tokens: Mapping[str, int], calls: Mapping[str, int]) -> bool:
+    """Whether a model was asked, and does not tell the tokens."""
+    return any(calls.values()) and not any(tokens.values())

@@ -14,7 +14,7 @@ from itertools import combinations
 
 from eval.agreement import kendall_tau, slope
 from eval.running.answers import Answer, Permuted
-from eval.statistics import Ends, Estimate, estimate, mean, rate
+from eval.statistics import SIGNED, Ends, Estimate, estimate, mean, rate
 from eval.systems import LIKELIHOOD_ONLY, MODEL, Order
 
 SLOTS = 10  # rows and columns of a heat map at most
@@ -117,7 +117,7 @@ class Stability:
         return Stable(self.orders, tau, top, *alone, by_slot, self.slots, self.longest)
 
     def _of(self, name: str) -> Values:
-        return self.figures.setdefault(name, Values(within=(-1.0, 1.0) if name.endswith(TAUS) else None))
+        return self.figures.setdefault(name, Values(within=SIGNED if name.endswith(TAUS) else None))
 
     def _take_slots(self, drawn: Sequence[Permuted], person: int) -> None:
         shown, got, by_slot = [], [], dict[int, list[int]]()

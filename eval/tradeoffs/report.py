@@ -10,7 +10,7 @@ import numpy as np
 
 from agent.errors import ConfigError
 from eval.beyond import ALPHA, CALIBRATION, LOWER_IS_BETTER, NOVELTY, VECTOR_DIVERSITY, Shelf, coverage
-from eval.chance import drawn
+from eval.chance import part_of
 from eval.metrics import HEADLINE
 from eval.statistics import Difference, difference, percentile
 from eval.tradeoffs.gathering import Gathered
@@ -128,7 +128,7 @@ class Report:
 def report(found: Gathered, seed: int, show: Callable[[int, int], None] = lambda _done, _of: None) -> Report:
     """The report over the grid of every knob. Raises ConfigError where the people cannot be halved."""
     whose = [one.case.user_id for one in found.cases]
-    first = [int(drawn(seed, "half", user_id), 16) % 2 == 0 for user_id in whose]
+    first = [part_of(2, seed, "half", user_id) == 0 for user_id in whose]
     halves = [[n for n, is_first in enumerate(first) if is_first is side] for side in (True, False)]
     people = [len({whose[n] for n in half}) for half in halves]
     if min(people) < 2:

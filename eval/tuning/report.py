@@ -11,7 +11,7 @@ import numpy as np
 
 from agent.errors import ConfigError
 from agent.settings import Settings
-from eval.chance import drawn
+from eval.chance import part_of
 from eval.comparisons import Comparison, compare
 from eval.metrics import PerCase
 from eval.recall.asking import without
@@ -85,7 +85,7 @@ def tuned(cases: Sequence[Lists], space: Space, now: Settings, current: Choice, 
     `metric` is one of `METRICS`. Raises ConfigError where people are too few for two halves.
     """
     began = time.perf_counter()
-    halves = [_half(one.user_id, seed) for one in cases]
+    halves = [part_of(2, seed, "tune", one.user_id) for one in cases]
     fit, held = ([*compress(cases, (half == n for half in halves))] for n in (0, 1))
     people = [len({one.user_id for one in half}) for half in (fit, held)]
     if min(people) < LEAST_PEOPLE:
@@ -98,10 +98,6 @@ def tuned(cases: Sequence[Lists], space: Space, now: Settings, current: Choice, 
     rows, gain, adds = seen.judged(current, chosen)
     missing = sum(one.missing for one in cases)
     return Tuned(metric, space, now, current, chosen, fitted, rows, gain, adds, len(held), people[1], missing)
-
-
-def _half(user_id: str, seed: int) -> int:
-    return int(drawn(seed, "tune", user_id), 16) % 2
 
 
 def _searched(packed: Packed, space: Space, current: Choice, metric: str) -> tuple[Best, float]:

@@ -13,6 +13,7 @@ from agent.parts import Parts
 from agent.person import Person
 from agent.recall.collaborative import Collaborative
 from agent.recall.index import Index
+from agent.recall.weights import family_of
 from agent.stages import searched
 from agent.types import Candidate, Item, Vector
 from eval.speed.finding.exact import Exact, K, shares
@@ -40,14 +41,9 @@ def against_exact(parts: Parts, items: Sequence[Item], asked: Asked) -> dict[str
         exact.add(list(rows), np.array(list(rows.values())))
     by_kind: dict[str, list[float]] = defaultdict(list)
     for (source, _), share in zip(heard, shares(found, exact.best()), strict=True):
-        by_kind[kind_of(source)].append(share)
+        by_kind[family_of(source)].append(share)
     every: Mapping[str, list[float]] = {**by_kind, **_factors(parts, asked)}
     return {kind: recall_of(of_kind) for kind, of_kind in every.items() if of_kind}
-
-
-def kind_of(source: str) -> str:
-    """The kind of a source: `centre` for `centre:1`."""
-    return source.partition(":")[0]
 
 
 class _Listening:

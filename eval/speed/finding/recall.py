@@ -13,13 +13,14 @@ from tempfile import TemporaryDirectory
 from agent.learning import learn_now
 from agent.parts import Parts
 from agent.person import person_of
+from agent.recall.weights import family_of
 from agent.recommender import Recommender
 from agent.settings import Settings
 from agent.stages import recall, searched
 from agent.types import Event, EventKind, Item
 from eval.chance import SEED
 from eval.runs import Told, Watch
-from eval.speed.finding.against import against_exact, kind_of
+from eval.speed.finding.against import against_exact
 from eval.speed.finding.figures import Recall, Times
 from eval.speed.finding.run import Catalogue
 from eval.statistics import percentile
@@ -93,7 +94,7 @@ def _asked(parts: Parts, catalogue: Catalogue, people: int, seed: int, notes: Se
             recall(parts, person_of(parts, user), said, None, SLATE)
             ms[question].append((time.perf_counter() - began) * 1e3)
         for found in searched(parts, person_of(parts, user), wish, None, parts.settings.recall.per_query):
-            sources[kind_of(found.source)].append(found.ms)
+            sources[family_of(found.source)].append(found.ms)
     asked = [(person_of(parts, f"user-{n}"), wish_for(catalogue.items, n, seed)) for n in range(people)]
     kept = {question: walls[1:] for question, walls in ms.items()}
     return Recall(
