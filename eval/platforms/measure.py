@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from agent.deadline import Deadline
 from agent.learning import learn_now
@@ -15,11 +13,11 @@ from agent.people import People
 from agent.person import person_of
 from agent.profile.transfer import carried
 from agent.recall.where import parse_where
-from agent.sections import ChromaSettings
 from agent.settings import Settings
 from agent.stages import items_of, ranker_of, recall
 from agent.transfer import background_on, kappa, transfers
 from agent.types import Item
+from eval.apart import apart
 from eval.comparisons import Comparison, compare
 from eval.metrics import PerCase, per_case
 from eval.platforms.splitting import KNOWN, NEW, Split, account
@@ -106,14 +104,12 @@ def fixed(value: float) -> str:
 
 @contextmanager
 def _opened(split: Split, settings: Settings) -> Iterator[Parts]:
-    with TemporaryDirectory(prefix="palate-eval-") as folder:
-        own = settings.model_copy(update={"folder": Path(folder), "chroma": ChromaSettings(), "platforms": {}})
-        with closing(Parts(own)) as parts:
-            parts.store.put_items(split.items.values())
-            parts.store.put_events(split.events())
-            learn_now(parts)
-            _ = parts.fresh_index
-            yield parts
+    with apart(settings.model_copy(update={"platforms": {}})) as own, closing(Parts(own)) as parts:
+        parts.store.put_items(split.items.values())
+        parts.store.put_events(split.events())
+        learn_now(parts)
+        _ = parts.fresh_index
+        yield parts
 
 
 def _orders(parts: Parts, user_id: str, worth: float) -> Iterator[tuple[str, list[str]]]:

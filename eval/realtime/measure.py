@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from agent.folds import Folds
 from agent.parts import Parts
 from agent.person import person_of
 from agent.settings import Settings
 from agent.types import Event, EventKind, Item
+from eval.apart import apart
 from eval.speed.films import made_up
 from eval.statistics import percentile
 
@@ -58,8 +57,7 @@ class Times:
 def measure(settings: Settings, sizes: Sequence[int], repetitions: int, seed: int, progress: Progress) -> list[Times]:
     """The times for a person of each number of events, in a store of its own that vanishes in the end."""
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="palate-eval-")))
-        parts = stack.enter_context(closing(Parts(settings.model_copy(update={"folder": folder}))))
+        parts = stack.enter_context(closing(Parts(stack.enter_context(apart(settings)))))
         films = list(made_up(FILMS, seed))
         parts.store.put_items(films)
         found = []

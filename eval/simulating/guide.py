@@ -6,17 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from agent.deadline import Deadline
 from agent.parts import Parts
 from agent.person import person_of
-from agent.sections import ChromaSettings
 from agent.settings import Settings
 from agent.slate.making import slate_of
 from agent.stages import items_of, ranker_of, recall
 from agent.types import Event, EventKind, Item, Slate
+from eval.apart import apart
 from eval.rankers import about_model, patience_s
 from eval.runs import Told, Watch
 from eval.simulating.dialogue import Guide
@@ -81,8 +79,7 @@ def open_palate(
     Raises ModelError when the model cannot be opened, ConfigError for wrong settings.
     """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="palate-simulate-")))
-        own = settings.model_copy(update={"folder": folder, "chroma": ChromaSettings()})
+        own = stack.enter_context(apart(settings))
         with watch("Indexing the items") as show:
             parts = stack.enter_context(closing(Parts(own, progress=show, told=told)))
             about = about_model(parts) if llm else _without_model(settings)

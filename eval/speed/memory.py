@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import closing
@@ -17,6 +16,7 @@ from pathlib import Path
 from agent.errors import ModelUnavailable
 from agent.settings import Settings
 from agent.types import Item
+from eval.speed.child import done_by
 
 TIMEOUT_S = 600.0
 MEMORY_CANDIDATES = 100
@@ -64,22 +64,7 @@ def measured(
         "history": [item.model_dump(mode="json") for item in history],
         "candidates": [item.model_dump(mode="json") for item in candidates],
     }
-    try:
-        child = subprocess.run(
-            [sys.executable, "-m", "eval.speed.memory"],
-            input=json.dumps(job),
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            cwd=Path(__file__).parents[2],
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ModelUnavailable(f"ranking in a process of its own took more than {TIMEOUT_S:g} s") from error
-    if child.returncode:
-        last = child.stderr.strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
-        raise ModelUnavailable(f"ranking in a process of its own failed: {last[0]}")
-    return Memory(**json.loads(child.stdout.strip().splitlines()[-1]))
+    return Memory(**done_by("eval.speed.memory", job, "ranking", TIMEOUT_S))
 
 
 def ranked(job: dict[str, object]) -> Memory:

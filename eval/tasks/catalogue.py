@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from agent.deadline import Deadline
 from agent.llm.base import Model
@@ -17,11 +16,11 @@ from agent.ranker import Order, Place, Ranker
 from agent.recall.collaborative import Collaborative
 from agent.recall.generated import generator_on
 from agent.rerank.base import Reranker
-from agent.sections import ChromaSettings
 from agent.settings import Settings
 from agent.slate.making import slate_of
 from agent.stages import items_of, recall, written_for
 from agent.types import Item, Slate
+from eval.apart import apart
 from eval.cases import Case, DataSet
 from eval.learning import Taught, taught
 from eval.rankers import patience_s
@@ -81,9 +80,9 @@ def open_folder(dataset: DataSet, settings: Settings, watch: Watch, told: Told) 
     Pictures of items, where the settings have somebody look at them, lie under `images.folder` or with the data set.
     """
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="palate-eval-")))
+        own = stack.enter_context(apart(settings))
         with watch("Indexing the items") as show:
-            made = Parts(_settings(settings, folder, dataset.folder), progress=show, told=told)
+            made = Parts(_patient(own, dataset.folder), progress=show, told=told)
             parts = stack.enter_context(closing(made))
             parts.store.put_items(dataset.items.values())
             parts.store.put_events(dataset.past.events())
@@ -93,12 +92,11 @@ def open_folder(dataset: DataSet, settings: Settings, watch: Watch, told: Told) 
         yield parts
 
 
-def _settings(settings: Settings, folder: Path, beside: Path) -> Settings:
-    """These over another folder, patient with the queries that a model writes."""
+def _patient(settings: Settings, beside: Path) -> Settings:
+    """The settings, patient with the queries that a model writes, pictures lying in a folder unless they say where."""
     recall = settings.recall.model_copy(update={"generated_timeout_s": patience_s(settings)})
     images = settings.images.model_copy(update={"folder": settings.images.folder or beside})
-    changed = {"folder": folder, "chroma": ChromaSettings(), "recall": recall, "images": images}
-    return settings.model_copy(update=changed)
+    return settings.model_copy(update={"recall": recall, "images": images})
 
 
 def _followed(ranked: Order, rest: Sequence[Item]) -> Order:

@@ -7,8 +7,6 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from agent.learning import learn_now
 from agent.parts import Parts
@@ -18,6 +16,7 @@ from agent.recommender import Recommender
 from agent.settings import Settings
 from agent.stages import recall, searched
 from agent.types import Event, EventKind, Item
+from eval.apart import apart
 from eval.chance import SEED
 from eval.runs import Told, Watch
 from eval.speed.finding.against import against_exact
@@ -41,16 +40,18 @@ def measured(
     Everything lies in a temporary folder but the vectors of texts, which stay in the cache of the settings. Raises as
     the recommender does.
     """
-    with TemporaryDirectory(prefix="palate-recall-") as folder:
-        chosen = settings.model_copy(update={"folder": Path(folder)})
-        with watch("Embedding and indexing") as show, Recommender.open(settings=chosen, progress=show) as recommender:
-            recommender.put_items(catalogue.items)
-            recommender.put_events(made_up_events(catalogue.items, max(people, LEARNED_FROM), seed))
-            recommender.sync_index()
-            _, notes = learn_now(recommender.parts, seed=seed)
-            _set_interests(recommender, catalogue.items, people, seed)
-            told(f"asking {2 * people} questions to {len(catalogue.items):,} items")
-            return _asked(recommender.parts, catalogue, people, seed, notes)
+    with (
+        apart(settings) as own,
+        watch("Embedding and indexing") as show,
+        Recommender.open(settings=own, progress=show) as recommender,
+    ):
+        recommender.put_items(catalogue.items)
+        recommender.put_events(made_up_events(catalogue.items, max(people, LEARNED_FROM), seed))
+        recommender.sync_index()
+        _, notes = learn_now(recommender.parts, seed=seed)
+        _set_interests(recommender, catalogue.items, people, seed)
+        told(f"asking {2 * people} questions to {len(catalogue.items):,} items")
+        return _asked(recommender.parts, catalogue, people, seed, notes)
 
 
 def made_up_events(items: Sequence[Item], people: int, seed: int) -> Iterator[Event]:

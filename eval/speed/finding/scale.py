@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -16,13 +15,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from agent.errors import ConfigError, ModelUnavailable
+from agent.errors import ConfigError
 from agent.recall.index import open_shelf
 from agent.recall.nearest import nearest
 from agent.recall.shelf import Shelf
 from eval.chance import SEED
 from eval.runs import Watch
 from eval.speed.bench import Progress
+from eval.speed.child import done_by
 from eval.speed.finding.exact import Exact, K, shares
 from eval.speed.finding.figures import Scale, Times, recall_of
 from eval.speed.finding.synthetic import ABOUT, DIMENSIONS, blocks, questions
@@ -97,22 +97,7 @@ def _require_room(folder: Path, n: int) -> None:
 
 
 def _asked(job: Mapping[str, object]) -> Asked:
-    try:
-        child = subprocess.run(
-            [sys.executable, "-m", "eval.speed.finding.scale"],
-            input=json.dumps(job),
-            capture_output=True,
-            text=True,
-            timeout=_ASKING_TIMEOUT_S,
-            check=False,
-            cwd=Path(__file__).parents[3],
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ModelUnavailable(f"asking in a process of its own took more than {_ASKING_TIMEOUT_S:g} s") from error
-    if child.returncode:
-        last = child.stderr.strip().splitlines()[-1:] or [f"exit status {child.returncode}"]
-        raise ModelUnavailable(f"asking in a process of its own failed: {last[0]}")
-    return Asked(**json.loads(child.stdout.strip().splitlines()[-1]))
+    return Asked(**done_by("eval.speed.finding.scale", job, "asking", _ASKING_TIMEOUT_S))
 
 
 def answered(home: Path, name: str, n_questions: int, seed: int) -> Asked:
