@@ -82,14 +82,17 @@ def recall(
     that are not shown to be better are never written: then the exit code is 3.
     """
     from eval.cases import DataSet
+    from eval.tasks.converse import CONVERSE, suited
     from eval.tuning import drawing
     from eval.tuning.space import writings_of
 
     settings = settings_of(ctx, model=model)
+    talk = task == CONVERSE.name
+    settings = suited(settings) if talk else settings
     writings = writings_of(settings, _numbers(generated), [path.resolve() for path in prompts or ()])
     _writable(write)
     wanted = Wanted(task, limit, min_liked, learn, _metric(metric), seed, writings)
-    dataset = DataSet.open(folder, ("messages",) if task == "converse" else ())
+    dataset = DataSet.open(folder, CONVERSE.needs if talk else ())
     found = _tuned(dataset, settings, wanted)
     about = _about(dataset, settings, wanted)
     written = _written(write, found, about)
