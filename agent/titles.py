@@ -97,6 +97,23 @@ class Titles:
             )
         raise NotFound(f"no item is called {wanted!r}", self._hint(wanted))
 
+    def get(self, item_id: str) -> Item | None:
+        """The item with this id, or None."""
+        return self._by_id.get(item_id)
+
+    def called(self, text: str) -> list[Item]:
+        """All items whose title the text is, as `find` compares them, the best known first."""
+        wanted = text.strip()
+        return self._best_known(self._fitting(wanted)) if wanted else []
+
+    def nearly(self, text: str, least: float, limit: int = MAX_CHOICES) -> list[Item]:
+        """Items whose titles are a slip of the keyboard away, so alike at least (of 100): nearest and best known first.
+
+        Titles that are less alike than the nearest are left out.
+        """
+        keys = closest(without_article(normalised(text)), self._loose, least)
+        return self._best_known(dict.fromkeys(item_id for key in keys for item_id in self._loose[key]))[:limit]
+
     def suggestions(self, text: str, limit: int = MAX_SUGGESTIONS) -> list[Item]:
         """The items whose titles are nearest to the text, best first: those that contain it, then by edit distance."""
         wanted = without_article(normalised(text))
@@ -154,6 +171,15 @@ class Titles:
             return "The catalogue is empty: load one with `palate load FILE`"
         nearest = [label(item) for item in self.suggestions(text)]
         return f"Did you mean {_listed(nearest)}?" if nearest else "Check the spelling, or give the item's id"
+
+
+def closest(text: str, among: Iterable[str], least: float) -> list[str]:
+    """Those of `among` that are most alike to the text, all equally so and at least `least` of 100; perhaps none.
+
+    The measure is the normalised distance of insertions and deletions.
+    """
+    close = process.extract(text, list(among), scorer=fuzz.ratio, limit=MAX_CHOICES, score_cutoff=least)
+    return [name for name, score, _ in close if score == close[0][1]]
 
 
 def _titles_in(title: str) -> Iterator[str]:

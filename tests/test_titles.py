@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agent.errors import Ambiguous, NotFound
-from agent.titles import Titles, label, normalised, without_article
+from agent.titles import Titles, closest, label, normalised, without_article
 from agent.types import Item
 
 
@@ -163,3 +163,19 @@ def test_time_grows_no_faster_than_the_catalogue() -> None:
         return time.process_time() - begun
 
     assert took(20_000) < 30 * min(took(2_000) for _ in range(3))  # ten times as many titles
+
+
+def test_all_items_of_a_title_are_found_best_known_first() -> None:
+    assert [one.item_id for one in TITLES.called("hamlet")] == ["4", "3"]
+    assert [one.item_id for one in TITLES.called("Hamlet (1996)")] == ["3"]
+    assert TITLES.called("no such title") == TITLES.called("  ") == []
+    assert TITLES.get("7") is not None
+    assert TITLES.get("nothing") is None
+
+
+def test_titles_a_slip_away_are_the_nearest_only() -> None:
+    assert [one.item_id for one in TITLES.nearly("toy stroy", 80)] == ["1"]
+    assert [one.item_id for one in TITLES.nearly("hamlett", 80)] == ["4", "3"]
+    assert TITLES.nearly("toy stroy", 95) == []
+    assert TITLES.nearly("", 50) == []
+    assert closest("abcd", ["abcx", "abcy", "zzzz"], 50) == ["abcx", "abcy"]
