@@ -15,6 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from agent.converse.conversations import Conversations as Conversations
     from agent.errors import PalateError as PalateError
     from agent.recommender import Recommender as Recommender
     from agent.settings import Settings as Settings
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from agent.types import Slate as Slate
 
 _HOMES = {
+    "Conversations": "agent.converse.conversations",
     "Event": "agent.types",
     "Item": "agent.types",
     "PalateError": "agent.errors",

@@ -4,9 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
 from agent.errors import ModelTimeout
+
+Gone = Callable[[], bool]  # whether nobody waits for the answer any more
+
+_gone: ContextVar[Gone | None] = ContextVar("gone", default=None)
+
+
+@contextmanager
+def while_wanted(gone: Gone) -> Iterator[None]:
+    """Deadlines that are made within expire as soon as `gone()` is true: whoever asked has left."""
+    token = _gone.set(gone)
+    try:
+        yield
+    finally:
+        _gone.reset(token)
 
 
 class Deadline:
@@ -18,15 +34,22 @@ class Deadline:
     def __init__(self, timeout_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._end = clock() + timeout_s
+        self._gone = _gone.get()
 
     @classmethod
     def never(cls) -> Deadline:
         """A deadline that does not expire."""
         return cls(math.inf)
 
+    def cut(self) -> None:
+        """End it now, from any thread: work under way stops as soon as it looks at the clock."""
+        self._end = -math.inf
+
     @property
     def remaining_s(self) -> float:
         """Seconds left: 0 once expired, infinity for `never`."""
+        if self._gone is not None and self._gone():
+            return 0.0
         return max(0.0, self._end - self._clock())
 
     @property

@@ -5,6 +5,7 @@
     ├── CatalogueError          a file of items or events cannot be read at all
     ├── NotFound                an item, a user or a slate is not there
     ├── Ambiguous               a title fits several items        .choices
+    ├── Busy                    a conversation in which another answer is being given
     ├── PromptError             a prompt file, its header or its rendering is wrong
     ├── StoreError              the data folder, its database or its index
     │   └── StoreLocked         another process holds it
@@ -58,6 +59,10 @@ class Ambiguous(PalateError):
     def __init__(self, message: str, choices: Sequence[str], hint: str = "") -> None:
         super().__init__(message, hint)
         self.choices = tuple(choices)
+
+
+class Busy(PalateError):
+    """Another answer is being given in this conversation."""
 
 
 class PromptError(PalateError):

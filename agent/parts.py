@@ -14,7 +14,7 @@ from agent.enrich.enrichment import for_embedding, read
 from agent.errors import ConfigError, ModelError, NotFound
 from agent.explain.rationale import Explainer
 from agent.folds import Folds
-from agent.language import language_of
+from agent.language import Language, language_of
 from agent.llm.base import Model
 from agent.once import forget, forget_all, once
 from agent.profile.ledger import Background
@@ -26,8 +26,10 @@ from agent.settings import Settings
 from agent.store import Store
 from agent.titles import Titles
 from agent.types import Item
+from agent.workshop import workshop
 
 if TYPE_CHECKING:
+    from agent.converse.understand.reader import Reader
     from agent.learn.learned import Learned
     from agent.pictures import Pictures
     from agent.recall.collaborative import Collaborative
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from agent.recall.index import Index
     from agent.recall.shelved import Shelved
     from agent.recall.vector_index import SyncReport
-    from agent.rerank.strategies import Workshop
 
 _INDEXED, _TAG_RATES = "indexed catalogue", "tag rates"  # notes in the store: of which catalogue_version
 
@@ -73,9 +74,9 @@ class Parts:
         if self._told is not None:
             self._told(line)
 
-    def speaking(self, words: str | None) -> Parts:
-        """These parts; for words in another language, ones that speak it, unless the settings name a language."""
-        language = None if self.settings.names_language else language_of(words or "")
+    def speaking(self, words: str | None, language: Language | None = None) -> Parts:
+        """These parts, or ones that speak a language asked for, else that of the words, if the settings name none."""
+        language = language or (None if self.settings.names_language else language_of(words or ""))
         return self if language in (None, self.settings.language) else self._spoken
 
     @once
@@ -90,7 +91,8 @@ class Parts:
     def store(self) -> Store:
         """Items, events and conversations."""
         self._check_open()
-        return self._open.enter_context(Store.open(self.settings.folder))
+        url, folder = self.settings.database, self.settings.folder
+        return self._open.enter_context(Store.at_url(url.get_secret_value()) if url else Store.open(folder))
 
     @once
     def cache(self) -> Cache:
@@ -111,9 +113,7 @@ class Parts:
         from agent.recall.index import Index
 
         s, most = self.settings, self.settings.recall.where_pushdown_max_rows
-        index = Index.open(s.folder, self.embedder, chroma=s.chroma, pushdown_max_rows=most)
-        self._open.callback(index.close)
-        return index
+        return self._open.enter_context(Index.open(s.folder, self.embedder, chroma=s.chroma, pushdown_max_rows=most))
 
     @once
     def fresh_index(self) -> Index:
@@ -148,7 +148,8 @@ class Parts:
 
     def catalogue_changed(self) -> None:
         """Forget what was derived from the catalogue, so that it is derived anew when next needed."""
-        forget(self, "items", "fresh_index", "titles", "tag_rates", "background", "ranker", "plain_ranker", "generator")
+        forget(self, "items", "titles", "reader", "tag_rates", "background", "generator")
+        forget(self, "fresh_index", "ranker", "plain_ranker")
         self._explainers.clear()
         if self._other is not None:
             self._other.catalogue_changed()
@@ -180,6 +181,13 @@ class Parts:
     def titles(self) -> Titles:
         """Titles of the catalogue to items."""
         return Titles(self.items)
+
+    @once
+    def reader(self) -> Reader:
+        """What messages about the catalogue mean. Raises ConfigError, ModelUnavailable."""
+        from agent.converse.understand.reader import Reader
+
+        return Reader.of(self)
 
     @once
     def tag_rates(self) -> Mapping[str, float]:
@@ -286,14 +294,5 @@ class Parts:
         return self._explainer(model, {tag for item in items for tag in item.tags})
 
     def _explainer(self, model: Model | None, tags: Collection[str]) -> Explainer:
-        s, folder = self.settings, prompts.check(self.settings.prompts)
-        return Explainer(
-            model, language=s.language, noun=s.noun, writer=s.explain.writer, vocabulary=tags, prompts=folder
-        )
-
-
-def workshop(model: Model, cache: Cache, settings: Settings) -> Workshop:
-    """Where strategies are made on a model, with the language, noun and prompts of the settings. Raises PromptError."""
-    from agent.rerank.strategies import Workshop
-
-    return Workshop(model, cache, settings.language, settings.noun, prompts.check(settings.prompts))
+        s, own = self.settings, prompts.check(self.settings.prompts)
+        return Explainer(model, language=s.language, noun=s.noun, writer=s.explain.writer, vocabulary=tags, prompts=own)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -146,6 +146,14 @@ class People:
         """Store events, and fold them into what is kept of these people."""
         self.parts.store.put_events(events)
         self.parts.folds.hear(events)
+
+    def take_back(self, user_id: str, event_ids: Collection[str], turns: Collection[int] = ()) -> int:
+        """Erase some events of an account, and turns by their numbers, all or none; how many events there were."""
+        try:
+            return self.parts.store.take_back(user_id, turns, event_ids)
+        finally:
+            for reader in self.identity(user_id).accounts:
+                self.parts.folds.drop(reader)
 
     def forget(self, user_id: str, *, linked: bool = False) -> Forgotten:
         """Erase everything about an account, the refused rows that name it included; how much there was, what remains.

@@ -5,27 +5,30 @@ events -> profile -> queries -> recall -> fuse -> rerank -> blend -> slate -> ra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import prompts
+from agent.asked import Asked, Ranked, passing_over
 from agent.deadline import Deadline
 from agent.embed.base import Embedder
 from agent.errors import ConfigError
+from agent.holdings import Holdings
+from agent.language import Language
+from agent.leaning import NO_LEANING, Leaning
 from agent.llm.base import Model
 from agent.parts import Parts, Progress, Told
-from agent.people import People
 from agent.person import person_of, person_with, said
-from agent.pictures import PictureReport, Shown, glance, heeding, sync_pictures
+from agent.pictures import Shown, glance, heeding
 from agent.ranker import Ranker, Taste
+from agent.reasons import explained
 from agent.recall.where import parse_where
 from agent.settings import Settings, load_settings
 from agent.slate.arranging import arranged
 from agent.slate.making import Stopwatch, distinct, kept_slate, listed, one_of, remembered, slate_of, unranked
 from agent.stages import (
-    explained,
     generator_of,
     items_of,
     make_ready,
@@ -35,16 +38,15 @@ from agent.stages import (
     written_for,
 )
 from agent.store import Store
-from agent.types import Degradation, Event, Item, Slate
+from agent.types import Degradation, Item, Slate
 
 if TYPE_CHECKING:
     from agent.recall.index import Index
-    from agent.recall.vector_index import SyncReport
 
 TURNS_LOOKED_AT = 200  # how far back `why` looks for a slate
 
 
-class Recommender(People):
+class Recommender(Holdings):
     """Palate as an object: tell it what people like, and ask it what they would like next. Use it as a context.
 
     Safe for several threads; one process per data folder. Parts open when first needed, so a question that needs no
@@ -122,39 +124,59 @@ class Recommender(People):
         Without a wish, someone who liked nothing yet is taken at their last one. Nobody is unknown: without events and
         wish the most popular items come. Raises NotFound for an empty catalogue, ConfigError.
         """
+        asked = self.asked(user_id, wish, k=k, where=where, llm=llm, timeout_s=timeout_s)
+        slate = self.ranked(asked, image=image).slate
+        slate = asked.watch.on(explained(asked.parts, slate, asked.person, asked.deadline, llm=llm))
+        return remembered(slate, self.parts.store)
+
+    def asked(
+        self,
+        user_id: str,
+        wish: str | None,
+        *,
+        k: int,
+        where: str | None = None,
+        llm: bool = True,
+        timeout_s: float | None = None,
+        language: Language | None = None,
+        beside: Collection[str] = (),
+        sought: str | None = None,
+        leaning: Leaning = NO_LEANING,
+    ) -> Asked:
+        """A request as `recommend` takes it, checked, its parts open and its time running.
+
+        Items `beside` are not shown; answers are in the `language`, else in that of the wish. Raises ConfigError.
+        """
         if k < 1:
             raise ConfigError(f"k is {k}", "Ask for at least one recommendation")
         passes = parse_where(where) if where else None
-        parts = self.parts.speaking(wish)
+        parts = self.parts.speaking(wish, language)
         deadline, watch = self._begin(llm, timeout_s, parts=parts), Stopwatch()
-        person = person_of(parts, user_id, _now())
-        wish = person.wish(wish)
-        written = written_for(parts, person, wish, deadline, generator_of(parts, llm))
-        seen = glance(parts, image, deadline)
-        candidates = recall(parts, person, wish, passes, k, written.queries, picture=seen.vector)
-        watch.lap("recall")
-        ranker, degraded = ranker_of(parts, llm)
-        ranked = ranker.rank(person.taste, items_of(parts.store, candidates), wish, deadline)
-        watch.lap("rank")
-        ranked = heeding(parts, ranked, seen)
-        ranked = arranged(parts, person, ranked, k=k, wish=wish, where=passes)
-        watch.lap("slate")
-        slate = slate_of(user_id, ranked, k=k, wish=wish, candidates=candidates, degraded=degraded, written=written)
-        slate = watch.on(explained(parts, slate, person, deadline, llm=llm))
-        return remembered(slate, self.parts.store)
+        person = passing_over(person_of(parts, user_id, _now()), beside)
+        return Asked(parts, person, person.wish(wish), passes, k, llm, deadline, watch, sought, leaning)
+
+    def ranked(self, asked: Asked, *, image: Shown | None = None) -> Ranked:
+        """The slate of a request, its order settled, still without reasons; kept nowhere."""
+        parts, person, wish, k = asked.parts, asked.person, asked.seeking, asked.k
+        written = written_for(parts, person, wish, asked.deadline, generator_of(parts, asked.llm))
+        seen = glance(parts, image, asked.deadline)
+        candidates = recall(parts, person, wish, asked.where, k, written.queries, picture=seen.vector)
+        asked.watch.lap("recall")
+        ranker, degraded = ranker_of(parts, asked.llm)
+        order = ranker.rank(person.taste, items_of(parts.store, candidates), wish, asked.deadline)
+        asked.watch.lap("rank")
+        order = asked.leaning.over(heeding(parts, order, seen))
+        chosen = arranged(parts, person, order, k=k, wish=wish, where=asked.where)
+        asked.watch.lap("slate")
+        user_id, said = person.profile.user_id, asked.wish
+        slate = slate_of(user_id, chosen, k=k, wish=said, candidates=candidates, degraded=degraded, written=written)
+        return Ranked(slate, order.places)
 
     def order(self, user_id: str, *, k: int = 5) -> Slate:
         """What `recommend` would give now without the model: no reasons, and nothing is kept. Raises NotFound."""
-        self._begin(llm=False)
-        person = person_of(self.parts, user_id, _now())
-        wish = person.wish(None)
-        candidates = recall(self.parts, person, wish, None, k)
-        ranker, degraded = ranker_of(self.parts, llm=False)
-        ranked = ranker.rank(person.taste, items_of(self.parts.store, candidates), wish, Deadline.never())
-        ranked = arranged(self.parts, person, ranked, k=k, wish=wish)
-        return slate_of(user_id, ranked, k=k, wish=wish, candidates=candidates, degraded=degraded)
+        return self.ranked(self.asked(user_id, None, k=k, llm=False)).slate
 
-    def why(self, user_id: str, title: str | Item) -> Slate:
+    def why(self, user_id: str, title: str | Item, *, llm: bool = True) -> Slate:
         """The whole path of one item, alone in a slate: from the person's newest slate with it, else computed now.
 
         The path ends with the place the item had. Raises NotFound and Ambiguous for the title.
@@ -163,13 +185,13 @@ class Recommender(People):
         for turn in reversed(self.parts.store.turns_of(user_id, limit=TURNS_LOOKED_AT)):
             if turn.role == "assistant" and (slate := one_of(kept_slate(turn.content), item.item_id)):
                 return slate
-        deadline, person = self._begin(), person_of(self.parts, user_id, _now())
+        deadline, person = self._begin(llm), person_of(self.parts, user_id, _now())
         candidates = recall(self.parts, person, person.wish(None), None, 1)
         others = [other for other in items_of(self.parts.store, candidates) if other.item_id != item.item_id]
-        ranker, degraded = ranker_of(self.parts, True)
+        ranker, degraded = ranker_of(self.parts, llm)
         ranked = ranker.rank(person.taste, [*others, item], person.wish(None), deadline)
         whole = slate_of(user_id, ranked, k=len(others) + 1, candidates=candidates, degraded=degraded)
-        return explained(self.parts, one_of(whole, item.item_id) or whole, person, deadline)
+        return explained(self.parts, one_of(whole, item.item_id) or whole, person, deadline, llm=llm)
 
     def explain(
         self, user_id: str, titles: Sequence[str | Item], *, wish: str | None = None, llm: bool = True
@@ -227,42 +249,6 @@ class Recommender(People):
         parts = self.parts.speaking(wish)
         deadline = self._begin(llm, catalogue=False, parts=parts)
         return explained(parts, slate, person_with(history), deadline, llm=llm, over=[*history, *items])
-
-    # The catalogue
-
-    def put_items(self, items: Iterable[Item]) -> int:
-        """Add or replace items; how many. The index follows at the next question, or with `sync_index`."""
-        try:
-            return self.parts.store.put_items(items)
-        finally:
-            self.parts.catalogue_changed()
-
-    def sync_index(self, *, rebuild: bool = False) -> SyncReport:
-        """Bring the vector index up to date with the catalogue; what was done. Raises StoreError, StoreLocked."""
-        return self.parts.sync_index(rebuild=rebuild)
-
-    def sync_pictures(self, *, rebuild: bool = False, progress: Progress | None = None) -> PictureReport | None:
-        """Bring the index of pictures up to date with the catalogue; None where `images.source` is off.
-
-        Raises ConfigError, StoreError, StoreLocked.
-        """
-        return sync_pictures(self.parts, rebuild=rebuild, progress=progress)
-
-    def put_events(self, events: Iterable[Event]) -> int:
-        """Add events; how many were new."""
-        return self.parts.store.put_events(events)
-
-    def status(self) -> dict[str, Any]:
-        """Counts, folders and settings in short; opens neither index nor model."""
-        store, settings = self.parts.store, self.settings
-        return {
-            "folder": str(settings.folder.resolve()),
-            "items": store.count_items(),
-            "events": store.count_events(),
-            "users": len(store.users()),
-            "model": settings.model.reference,
-            "language": settings.language,
-        }
 
     # Its own parts, for those who build on them
 

@@ -5,76 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    StringConstraints,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
-from agent.errors import ConfigError
 from agent.language import Language
 from agent.platforms import Platforms
-from agent.recall.weights import Family, weights_in
-from agent.rerank.expression import parse
-from agent.slate.rules import caps_in, caps_of
+from agent.setting_values import (
+    Folder,
+    MostPer,
+    Seconds,
+    Sha256,
+    Share,
+    SourceWeights,
+    Strategy,
+    WebAddress,
+    Word,
+    Words,
+)
 
 DEFAULT_MODEL = "smollm2-135m"
 SPEAKERS: dict[Language, str] = {"en": DEFAULT_MODEL, "zh": "qwen2.5-coder-0.5b"}  # where no model is named
-
-
-def _home_expanded(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError as error:
-        raise ValueError(f"has no home folder to stand for ~: {error}") from error
-
-
-def _strategy(text: str) -> str:
-    try:
-        return str(parse(text))
-    except ConfigError as error:
-        raise ValueError(f"is refused: {error.message} ({error.hint})") from error
-
-
-def _web_address(text: str) -> str:
-    if not text.startswith(("http://", "https://")):
-        raise ValueError("should begin with http:// or https://")
-    return text.rstrip("/")
-
-
-def _caps(given: object) -> object:
-    try:
-        caps = caps_in(given) if isinstance(given, str) else given
-        caps_of(caps if isinstance(caps, dict) else {})
-    except ConfigError as error:
-        raise ValueError(f"is refused: {error.message} ({error.hint})") from error
-    return caps
-
-
-def _weights(given: object) -> object:
-    try:
-        return weights_in(given) if isinstance(given, str) else given
-    except ConfigError as error:
-        raise ValueError(f"is refused: {error.message} ({error.hint})") from error
-
-
-Folder = Annotated[Path, AfterValidator(_home_expanded)]
-Word = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")
-]
-WebAddress = Annotated[Word, AfterValidator(_web_address)]
-Strategy = Annotated[Word, AfterValidator(_strategy)]
-Sha256 = Annotated[str, StringConstraints(to_lower=True, pattern="^[0-9a-fA-F]{64}$")]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Share = Annotated[float, Field(ge=0, le=1)]
-MostPer = Annotated[dict[Word, Annotated[int, Field(ge=0, le=10_000)]], BeforeValidator(_caps)]
-Weight = Annotated[float, Field(ge=0, le=1_000)]
-SourceWeights = Annotated[dict[Family, Weight], BeforeValidator(_weights)]
 
 
 class Section(BaseModel):
@@ -223,6 +172,27 @@ class ExplainSettings(Section):
     writer: Literal["auto", "write", "compose"] = "auto"
 
 
+class ServeSettings(Section):
+    """The server (docs/server.md)."""
+
+    host: Word = "127.0.0.1"
+    port: int = Field(default=8710, ge=0, le=65_535, description="0: any that is free")
+    llm: bool = Field(default=True, description="whether the language model takes part")
+    user: Word = Field(default="me", description="who speaks where a chat client names nobody")
+    queue: int = Field(default=16, ge=1, le=10_000, description="how many answers may wait for the model")
+    timeout_s: Seconds = Field(default=30, description="the most that an answer may take, waiting included")
+    max_body_mb: float = Field(default=1, gt=0, le=100, description="larger requests are refused")
+    hosts: Words = Field(default=(), description="names of the server, besides this machine's own")
+    cors: Words = Field(default=(), description="other sites whose scripts may ask, such as https://example.org")
+
+
+class ConverseSettings(Section):
+    """How messages are understood (docs/understanding.md), and whether anything is asked back."""
+
+    examples: Folder | None = Field(default=None, description="a folder of further examples of what messages mean")
+    asks: bool = Field(default=True, description="whether a question follows a slate where its answer pays")
+
+
 class Settings(Section):
     """All settings. `noun` is what prompts call the items, such as films, games or books.
 
@@ -232,6 +202,10 @@ class Settings(Section):
 
     folder: Folder = Path("data")
     cache_folder: Folder = Path("~/.cache/palate")
+    database: SecretStr | None = Field(
+        default=None,
+        description="a SQLAlchemy URL in place of palate.sqlite in the folder, such as postgresql+psycopg://",
+    )
     language: Language = Field(default="en", description="where none is named, reasons are in that of the wish")
     noun: Annotated[Word, StringConstraints(max_length=40)] = "titles"
     prompts: Folder | None = Field(default=None, description="a folder of prompts in place of those of the same name")
@@ -247,6 +221,8 @@ class Settings(Section):
     slate: SlateSettings = SlateSettings()
     images: ImageSettings = ImageSettings()
     explain: ExplainSettings = ExplainSettings()
+    converse: ConverseSettings = ConverseSettings()
+    serve: ServeSettings = ServeSettings()
 
     @property
     def names_model(self) -> bool:

@@ -1,4 +1,4 @@
-"""The stages of the path that need the parts: what recall finds, who ranks it, and the reasons."""
+"""The stages of the path that need the parts: what recall finds, and who ranks it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from agent.recall.weights import weighed
 from agent.recall.where import Where
 from agent.rerank.base import Reranker
 from agent.store import Store
-from agent.types import Candidate, Degradation, Item, Query, Slate, Vector
+from agent.types import Candidate, Degradation, Item, Query, Vector
 
 FILTERED_DEPTH = 10  # how many times deeper behaviour is searched under a filter, which it does not know
 
@@ -85,12 +85,11 @@ def searched(
     if where is not None:
         parts.fresh_index.check(where)
     queries = [*queries_of(parts, person, wish, parts.settings.profile.centres), *written]
-    found = [answered_by(parts, query, depth, where, person.profile.seen) for query in queries]
-    found += _by_pictures(parts, person, picture, where, depth)
-    collaborative = learned or parts.collaborative
-    return (
-        found if collaborative is None else [*found, *_by_behaviour(parts, collaborative, person, wish, where, depth)]
-    )
+    seen, collaborative = person.profile.seen, learned or parts.collaborative
+    with ThreadPoolExecutor(max(1, len(queries)), thread_name_prefix="recall") as aside:  # words take longest to embed
+        asking = aside.map(lambda query: answered_by(parts, query, depth, where, seen), queries)
+        behaviour = _by_behaviour(parts, collaborative, person, wish, where, depth) if collaborative else []
+        return [*asking, *_by_pictures(parts, person, picture, where, depth), *behaviour]
 
 
 def written_for(
@@ -149,41 +148,6 @@ def ranker_of(parts: Parts, llm: bool) -> tuple[Ranker, tuple[Degradation, ...]]
     reranker, degraded = reranker_of(parts, llm)
     trouble = (Degradation(stage="recall", reason=parts.learning_trouble),) if parts.learning_trouble else ()
     return (parts.ranker if reranker else parts.plain_ranker), (*degraded, *trouble)
-
-
-def explained(
-    parts: Parts,
-    slate: Slate,
-    person: Person,
-    deadline: Deadline,
-    *,
-    llm: bool = True,
-    over: Sequence[Item] | None = None,
-) -> Slate:
-    """The slate with a rationale for every item. `over` are items to stand for the catalogue, of unknown behaviour."""
-    degraded = slate.degraded
-    try:
-        model = parts.model if llm else None
-    except ModelError as error:
-        model = None
-        if not any(d.stage == "model" for d in degraded):
-            degraded = (*degraded, Degradation(stage="model", reason=str(error)))
-    explainer = parts.explainer_over(over, model) if over is not None else parts.explainer(model)
-    items = [r.item for r in slate]
-    behaviour = parts.collaborative if over is None else None
-    because = behaviour.learned.because if behaviour else None
-    known, events = person.known, person.events
-    told = explainer.explain(person.profile, known, items, slate.wish, deadline, events=events, because=because)
-    recommendations = tuple(
-        r.model_copy(update={"rationale": why}) for r, why in zip(slate, told.rationales, strict=True)
-    )
-    return slate.model_copy(
-        update={
-            "recommendations": recommendations,
-            "degraded": (*degraded, *told.degraded),
-            "prompts": {**slate.prompts, **told.prompts},
-        }
-    )
 
 
 def items_of(store: Store, candidates: Iterable[Candidate]) -> list[Item]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from agent import links
-from agent.database import EVENTS, GENERATED, ITEMS, META, TURNS, Database
+from agent.database import EVENTS, GENERATED, ITEMS, TURNS, Database
 from agent.errors import StoreError
 from agent.profile.identity import Identity, identity_of, people_of
-from agent.stored import Forgotten, Standing, Turn
+from agent.stored import Forgotten, Standing
+from agent.turns import Turns, micros
 from agent.types import Event, Item
 
 if TYPE_CHECKING:
@@ -28,21 +29,16 @@ if TYPE_CHECKING:
 FILE_NAME = "palate.sqlite"
 _ROWS_PER_STATEMENT = 500
 _VERSION, _FORGETTING, _LINKING = "catalogue version", "forgetting version", "linking version"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 _T = TypeVar("_T")
 _V = TypeVar("_V", bound=BaseModel)
 
 
-class Store:
+class Store(Turns):
     """The items, events, conversations and notes of one data folder. Safe for several threads; use it as a context.
 
     Every method raises StoreError, with one line of reason, where the database cannot do what it is asked.
     """
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
 
     @classmethod
     def open(cls, folder: Path, *, read_only: bool = False) -> Self:
@@ -56,21 +52,6 @@ class Store:
     def at_url(cls, url: str, *, read_only: bool = False) -> Self:
         """The store in the SQLite or PostgreSQL database that a SQLAlchemy URL names. Raises StoreError as `open`."""
         return cls(Database.at_url(url, read_only=read_only))
-
-    @property
-    def read_only(self) -> bool:
-        """Whether writing is refused."""
-        return self._database.read_only
-
-    def close(self) -> None:
-        """Let go of the database. Calling it twice is harmless."""
-        self._database.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     # Items
 
@@ -179,7 +160,7 @@ class Store:
         insert = self._database.insert(EVENTS).on_conflict_do_nothing(index_elements=["event_id"])
         statement = insert.returning(EVENTS.c.event_id)
         for some in _chunks(events):
-            rows = [{"event_id": e.event_id, "user_id": e.user_id, "at": _micros(e.at), "body": _json(e)} for e in some]
+            rows = [{"event_id": e.event_id, "user_id": e.user_id, "at": micros(e.at), "body": _json(e)} for e in some]
             kept = {row.event_id for row in connection.execute(statement, rows)}
             new += len(kept)
             told += links.keep(connection, {e.event_id: e for e in reversed(some) if e.event_id in kept}.values())
@@ -194,7 +175,7 @@ class Store:
     def events_of(self, user_id: str, since: datetime | None = None) -> list[Event]:
         """The person's events, all or from a moment on, oldest first; ties by event_id. Empty for someone not known."""
         query = EVENTS.select().where(EVENTS.c.user_id == user_id).order_by(EVENTS.c.at, EVENTS.c.event_id)
-        query = query if since is None else query.where(EVENTS.c.at >= _micros(since))
+        query = query if since is None else query.where(EVENTS.c.at >= micros(since))
         return [self._parsed(Event, row.body) for row in self._database.read(query)]
 
     def count_events(self) -> int:
@@ -237,40 +218,29 @@ class Store:
         self._database.scrub()
         return Forgotten(events, turns + answers, theirs, tuple(sorted(remaining)))
 
-    # Conversations and notes
+    # What is said, and what it became
 
-    def add_turn(self, user_id: str, conversation_id: str, role: str, content: str, at: datetime | None = None) -> None:
-        """Append to a conversation; `at` is now unless given."""
-        when = _micros(at or datetime.now(UTC))
-        row = {"user_id": user_id, "conversation_id": conversation_id, "role": role, "content": content, "at": when}
+    def hear(
+        self, user_id: str, conversation_id: str, content: str, events: Iterable[Event], *, after: int | None
+    ) -> int | None:
+        """Keep what a person said with the events it became, all or none; the number of the turn.
+
+        None, and nothing is kept, where the last turn of the conversation is not `after` (None: it has no turn yet).
+        """
         with self._database.writing() as connection:
-            connection.execute(TURNS.insert(), row)
+            if self._last_turn(user_id, conversation_id, connection) != after:
+                return None
+            self._put(connection, events)
+            return self._append(connection, user_id, conversation_id, "user", content)
 
-    def turns_of(self, user_id: str, conversation_id: str | None = None, limit: int = 50) -> list[Turn]:
-        """The person's last turns, oldest of them first; of one conversation, or of all for None."""
-        query = TURNS.select().where(TURNS.c.user_id == user_id).order_by(TURNS.c.turn_id.desc()).limit(limit)
-        if conversation_id is not None:
-            query = query.where(TURNS.c.conversation_id == conversation_id)
-        rows = reversed(self._database.read(query))
-        return [Turn(**{**row._mapping, "at": _EPOCH + row.at * _MICROSECOND}) for row in rows]
-
-    def meta_get(self, key: str) -> str | None:
-        """The note kept under the key, or None."""
-        rows = self._database.read(META.select().where(META.c.key == key))
-        return rows[0].value if rows else None
-
-    def meta_put(self, key: str, value: str) -> None:
-        """Keep a note; an older one under the key is replaced."""
+    def take_back(self, user_id: str, turns: Collection[int], event_ids: Collection[str]) -> int:
+        """Erase some turns and events of a person, all or none; how many events. What others hold stays."""
         with self._database.writing() as connection:
-            self._note(connection, key, value)
-
-    def check(self) -> None:
-        """Read everything and do nothing when it is sound; slow for a large store. Raises StoreError otherwise."""
-        self._database.check()
-
-    def _note(self, connection: Connection, key: str, value: str) -> None:
-        statement = self._database.insert(META).on_conflict_do_update(index_elements=["key"], set_={"value": value})
-        connection.execute(statement, {"key": key, "value": value})
+            connection.execute(TURNS.delete().where(TURNS.c.user_id == user_id, TURNS.c.turn_id.in_(list(turns))))
+            theirs = (EVENTS.c.user_id == user_id) & EVENTS.c.event_id.in_(list(event_ids))
+            taken = connection.execute(EVENTS.delete().where(theirs)).rowcount
+            self._note(connection, _FORGETTING, uuid.uuid4().hex)
+        return int(taken)
 
     def _parsed(self, kind: type[_V], body: str) -> _V:
         try:
@@ -293,7 +263,3 @@ def _json(value: BaseModel) -> str:
         return value.model_dump_json()
     except ValueError as error:
         raise StoreError(f"cannot write {value!r:.80}: {error}", "Clean the text: it holds a lone surrogate") from error
-
-
-def _micros(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND

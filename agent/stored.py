@@ -19,6 +19,13 @@ class Turn:
     at: datetime
 
 
+class Begun(NamedTuple):
+    """A conversation by its first turn, and when its last one was."""
+
+    first: Turn
+    last: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Forgotten:
     """How many rows about an account were erased: events, turns, and what other accounts said of links with it.

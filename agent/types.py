@@ -112,7 +112,10 @@ class Event(Value):
     def _in_utc(cls, at: datetime) -> datetime:
         if at.tzinfo is None:
             raise ValueError("has no time zone; write UTC, for example 2026-01-31T12:00:00Z")
-        return at.astimezone(UTC)
+        try:
+            return at.astimezone(UTC)
+        except OverflowError as error:
+            raise ValueError("is out of range in UTC") from error
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:

@@ -18,6 +18,19 @@ KINDS = (
     "people", "pairing", "tags", "thread", "period", "era", "origin", "trait", "together", "wish", "named", "match",
     "apart", "start", "yours", "bare",
 )  # fmt: skip
+REPLIES: Mapping[str, Sequence[str]] = {  # the kinds of sentences that each prompt of replies words
+    "reply-slate": (
+        "wish", "change", "reaction", "unfound", "lengthless", "dropped", "again", "few", "none", "plain", "late",
+    ),
+    "reply-noted": ("like", "dislike", "view", "none"),
+    "reply-ask": ("which", "unknown", "tags", "year", "language", "length", "people", "other"),
+    "reply-talk": ("hello", "thanks", "bye", "skip", "talk"),
+    "reply-why": ("reason", "places", "before", "though", "shown", "known", "disliked", "failed"),
+    "reply-about": (
+        "director", "author", "cast", "length", "year", "language", "country", "tags", "rating", "text", "fits",
+        "fails", "unsaid", "all",
+    ),
+}  # fmt: skip
 _WISH = "something to laugh about"
 _OF_NOBODY = ("rank-likelihood", "rank-pointwise")  # these are also asked what they think without a person
 
@@ -47,6 +60,12 @@ def examples_of(task: str) -> Iterator[Example]:
         yield from (("candidate", [_reason(kind)]) for kind in KINDS)
     elif task == "rationale-choose":
         yield from (("prefix", [{}]), ("candidate", [{"sentence": "You liked Jaws (1975)."}]))
+    elif task == "reply-chat":
+        yield "prefix", [{"noun": "films"}]
+        shown = [{"title": "Jaws", "year": 1975, "tags": ["thriller"]}, {"title": "Shane", "year": None, "tags": []}]
+        yield from (("candidate", [{"noun": "films", "items": shown, "wish": wish}]) for wish in (_WISH, ""))
+    elif task.startswith("reply-"):
+        yield from (("candidate", [_reply(task, kind)]) for kind in REPLIES[task])
     elif task.startswith("rationale-"):
         yield from (("prefix", [{}]), ("candidate", [_draft()]))
 
@@ -99,3 +118,25 @@ def _draft() -> Variables:
         "item": {"title": "Raiders", "year": 1981}, "facts": ["adventure", "1980s"], "cited": _cited(), "asked": [],
         "turn": 0, "together": False,
     }  # fmt: skip
+
+
+_GIVEN: Mapping[str, object] = {
+    "noun": "films", "language": "en", "said": ["funny"], "refused": ["zombies"], "dropped": ["funny"], "n": 2,
+    "items": ["[1]", "[2]"], "options": ["comedy", "drama"], "values": ["Steven Spielberg"], "asked": "director",
+    "year": "1981", "tags": ["adventure"], "people": ["Steven Spielberg"], "text": "A hunt for an ark.",
+    "signals": [{"signal": "taste", "place": 1, "other": 7}],
+}  # fmt: skip
+_TAKEN: Mapping[str, Sequence[str]] = {  # what each prompt of replies is given, beside the kind
+    "reply-slate": ("noun", "language", "said", "refused", "n", "dropped"),
+    "reply-noted": ("noun", "items"),
+    "reply-ask": ("noun", "options", "items", "said"),
+    "reply-talk": ("noun",),
+    "reply-why": ("noun", "items", "values", "signals"),
+    "reply-about": ("noun", "items", "values", "asked", "year", "tags", "people", "text"),
+}
+
+
+def _reply(task: str, kind: str) -> Variables:
+    """What a sentence of this kind in a reply is made of."""
+    own = {"said": "the long one"} if task == "reply-ask" else {}
+    return {"kind": kind, **{name: _GIVEN[name] for name in _TAKEN[task]}, **own}

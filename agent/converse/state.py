@@ -35,6 +35,12 @@ class Constraint(Value):
     test: str
     said: str
     hard: bool = True
+    lasting: bool = False  # said for good, "never horror": it stays when another wish comes
+
+    @property
+    def names(self) -> bool:
+        """Whether it is a wish whose words name what is wanted, as `tags=Comedy` does and `year>=2000` does not."""
+        return not self.hard and not any(sign in self.test for sign in ("<", ">", "!="))
 
 
 class Reference(Value):
@@ -99,17 +105,22 @@ class State(Value):
     wishes: tuple[str, ...] = ()  # what is wanted in words, oldest first; a new wish clears what it replaces
     constraints: tuple[Constraint, ...] = ()
     slate: tuple[str, ...] = ()  # item ids as shown last, first place first
-    shown: tuple[str, ...] = ()  # every item id shown so far, oldest first
+    shown: tuple[str, ...] = ()  # item ids shown so far, oldest first, the newest 200
+    refused: tuple[str, ...] = ()  # words that items are not to speak of: "nothing with zombies"
+    like: tuple[str, ...] = ()  # items that the wish likens itself to: "something like the second"
     focus: str | None = None  # the item spoken of last
     pending: Question | None = None  # asked, and not answered yet
     asked: tuple[str, ...] = ()  # names of all questions asked so far
+    told: str = ""  # the newest words of a conversation told in plain text: items are sought by them as they are
+    waiting: Understood | None = None  # a message that named no item clearly, until it is told which one is meant
     events: tuple[str, ...] = ()  # ids of the events that the last message became, which `undo` takes back
 
     @property
     def wish(self) -> str | None:
         """What is wanted, in words: the wishes and the soft constraints, oldest first; None where nothing is."""
-        soft = [one.said for one in self.constraints if not one.hard]
-        return "; ".join([*self.wishes, *(words for words in soft if words not in self.wishes)]) or None
+        wishes = "; ".join(self.wishes)
+        soft = dict.fromkeys(one.said for one in self.constraints if one.names and one.said not in wishes)
+        return "; ".join([*self.wishes, *soft]) or None
 
     @property
     def where(self) -> str | None:

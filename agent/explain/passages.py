@@ -70,8 +70,11 @@ def holding(text: str, passages: Iterable[Passage]) -> tuple[Source, ...]:
 
 
 def plain_number(figure: str) -> str:
-    """Digits with commas and a point, in one spelling: `4,512` and `4512.0` give `4512`."""
-    return f"{float(figure.replace(',', '')):.10g}"
+    """Digits with commas and a point, in one spelling: `4,512` and `4512.0` give `4512`; other signs stay."""
+    try:
+        return f"{float(figure.replace(',', '')):.10g}"
+    except ValueError:  # a number in Chinese signs, such as `两`, which no passage holds as digits
+        return figure
 
 
 def in_decade(figure: str, decade: str) -> bool:

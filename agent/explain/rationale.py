@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -33,6 +33,9 @@ class Explained:
     rationales: tuple[Rationale, ...]
     degraded: tuple[Degradation, ...]
     prompts: Mapping[str, str]
+
+
+Telling = Generator[tuple[int, Rationale], None, Explained]
 
 
 class Explainer:
@@ -81,11 +84,30 @@ class Explainer:
         sentence says liked, rated, bought or watched; without them only the strongest reactions are called liked.
         `because` is what was learned from behaviour: only with it a sentence may say what other people chose.
         """
+        telling = self.explaining(profile, liked, items, wish, deadline, events=events, because=because)
+        while True:
+            try:
+                next(telling)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]  # what the generator returns
+
+    def explaining(
+        self,
+        profile: Profile,
+        liked: Mapping[str, Item],
+        items: Sequence[Item],
+        wish: str | None,
+        deadline: Deadline,
+        *,
+        events: Iterable[Event] = (),
+        because: Because | None = None,
+    ) -> Telling:
+        """What `explain` gives, each rationale as soon as it stands, with the place of its item from 0 on."""
         if not items:
             return Explained((), (), {})
         person = person_from(profile, liked, items, wish, events, because)
         slate = _Slate(self, person, plan([reasons_for(item, person) for item in items]), items, deadline)
-        return slate.explained()
+        return (yield from slate.telling())
 
     def prompt(self, task: str) -> Prompt:
         """The prompt `rationale-<task>` of the language."""
@@ -115,22 +137,27 @@ class _Slate:
         self.used: dict[str, str] = {}
         self.degraded: list[Degradation] = []
 
-    def explained(self) -> Explained:
-        """What came of it."""
-        found = self._written() if self.explainer.writer == "write" else {}
-        found |= self._composed([n for n in range(len(self.items)) if n not in found])
+    def telling(self) -> Telling:
+        """Each rationale as it stands, and in the end what came of it."""
+        found: dict[int, Rationale] = {}
+        for n, rationale in self._written() if self.explainer.writer == "write" else ():
+            found[n] = rationale
+            yield n, rationale
+        composed = self._composed([n for n in range(len(self.items)) if n not in found])
+        yield from composed.items()
+        found |= composed
         return Explained(tuple(found[n] for n in range(len(self.items))), tuple(self.degraded), self.used)
 
-    def _written(self) -> dict[int, Rationale]:
-        """Rationales in the model's words, by place; only those that passed the check."""
+    def _written(self) -> Iterator[tuple[int, Rationale]]:
+        """Rationales in the model's words, with their places; only those that passed the check."""
         model = self.explainer.model
         if model is None or not self._has_time("the reasons were composed without the model"):
-            return {}
+            return
         prompt = self._use("chat" if "chat" in model.abilities else "continue")
         person = self.person
         grounds = Grounds(person.praised(), person.wish, self.explainer.vocabulary, person.because)
         waiting = list(range(min(len(self.items), MAX_WRITTEN)))
-        found: dict[int, Rationale] = {}
+        found, done = set[str](), set[int]()
         for attempt in range(ATTEMPTS):
             drafts = [Draft(self.items[n], self.reasons[n], n + attempt) for n in waiting]
             try:
@@ -140,12 +167,13 @@ class _Slate:
                 break
             for n, sentence in zip(waiting, sentences, strict=True):
                 rationale = self._checked(n, sentence, grounds)
-                if rationale is not None and rationale.sentence not in {r.sentence for r in found.values()}:
-                    found[n] = rationale
-            waiting = [n for n in waiting if n not in found]
+                if rationale is not None and rationale.sentence not in found:
+                    found.add(rationale.sentence)
+                    done.add(n)
+                    yield n, rationale
+            waiting = [n for n in waiting if n not in done]
             if not waiting or self.deadline.remaining_s < MIN_WRITING_S:
                 break
-        return found
 
     def _checked(self, n: int, sentence: str | None, grounds: Grounds) -> Rationale | None:
         if sentence is None:

@@ -6,7 +6,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from agent.errors import ConfigError, StoreError
 from agent.ranker import Order
@@ -70,12 +70,20 @@ def distinct(items: Iterable[Item]) -> list[Item]:
     return list({item.item_id: item for item in items}.values())
 
 
+class _Turn(BaseModel):
+    """A turn of a conversation, of which only the slate counts here."""
+
+    slate: Slate | None
+
+
 def kept_slate(text: str) -> Slate | None:
-    """A slate from its JSON; None where the text is none, or one of another Palate's."""
-    try:
-        return Slate.model_validate_json(text)
-    except ValidationError:
-        return None
+    """A slate from its JSON, alone or in a turn of a conversation; None where there is none, or another Palate's."""
+    for read in (Slate.model_validate_json, lambda turn: _Turn.model_validate_json(turn).slate):
+        try:
+            return read(text)
+        except ValidationError:
+            continue
+    return None
 
 
 def _placed(r: Recommendation) -> tuple[Step, ...]:

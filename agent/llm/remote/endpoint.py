@@ -171,7 +171,7 @@ class Endpoint:
         self._server.close()
 
     def _together(self, deadline: Deadline, asks: Sequence[Callable[[Call], T]]) -> list[T]:
-        return self._workers.together(min(deadline.remaining_s, self._timeout_s), asks)
+        return self._workers.together(min(deadline.remaining_s, self._timeout_s), asks, deadline)
 
     def _listed(self, call: Call, question: Question) -> Listed:
         return self._answer(call, question, lambda reply: listed_in(self._counted(reply)))

@@ -105,12 +105,18 @@ def _shut(opened: socket.socket) -> None:
 class Call:
     """One call to an endpoint, of one or many requests: its deadline, and the sockets its requests hold by now."""
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, wanted: Deadline | None = None) -> None:
         self.deadline = Deadline(timeout_s)
+        self._wanted = wanted or self.deadline
         self._over = threading.Event()
         self._held: set[Sockets] = set()
         self._lock = threading.Lock()
         self._telling = threading.Lock()
+
+    @property
+    def remaining_s(self) -> float:
+        """Seconds left; 0 too as soon as nobody wants it any more."""
+        return min(self.deadline.remaining_s, self._wanted.remaining_s)
 
     def tell(self, on_text: OnText, place: int, text: str) -> bool:
         """What the listener answers, who hears of one text at a time. Raises ModelTimeout when the call is over."""

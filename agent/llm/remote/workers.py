@@ -7,10 +7,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, CancelledError, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
+from agent.deadline import Deadline
 from agent.errors import ModelTimeout, ModelUnavailable
 from agent.llm.remote.lane import Call
 
 T = TypeVar("T")
+
+
+_LOOK_S = 0.1  # how often a call looks whether it is wanted still
 
 
 class Workers:
@@ -24,8 +28,12 @@ class Workers:
         self._lock = threading.Lock()
         self._closed = False
 
-    def together(self, timeout_s: float, asks: Sequence[Callable[[Call], T]]) -> list[T]:
+    def together(
+        self, timeout_s: float, asks: Sequence[Callable[[Call], T]], wanted: Deadline | None = None
+    ) -> list[T]:
         """What each gives, in order, all within one call of `timeout_s`; the first to fail ends it. Empty for none.
+
+        The call ends too as soon as it is not `wanted` any more: its deadline may be cut from another thread.
 
         Where there are more than can go at once, the first goes alone: it fills the server's cache with what all of
         them begin with, and one failure is enough where all would fail. Raises what fails, ModelTimeout, and
@@ -33,7 +41,7 @@ class Workers:
         """
         if not asks:
             return []
-        call = Call(timeout_s)
+        call = Call(timeout_s, wanted)
         n_first = 1 if len(asks) > self._concurrency else 0
         try:
             return self._at_once(call, asks[:n_first]) + self._at_once(call, asks[n_first:])
@@ -56,7 +64,7 @@ class Workers:
     def _at_once(self, call: Call, asks: Sequence[Callable[[Call], T]]) -> list[T]:
         futures = self._begin(call, asks)
         try:
-            done, waiting = wait(futures, timeout=call.deadline.remaining_s, return_when=FIRST_EXCEPTION)
+            done, waiting = _waited(futures, call)
             for future in done:
                 future.result()
             if waiting:
@@ -75,3 +83,13 @@ class Workers:
 
     def _closed_error(self) -> ModelUnavailable:
         return ModelUnavailable(f"{self._where} is closed", "Open it again")
+
+
+def _waited(futures: Sequence[Future[T]], call: Call) -> tuple[set[Future[T]], set[Future[T]]]:
+    """Those that are done and those that are not, once all are, or one has failed, or the time is over."""
+    while True:
+        left_s = call.remaining_s
+        done, waiting = wait(futures, timeout=min(left_s, _LOOK_S), return_when=FIRST_EXCEPTION)
+        failed = any(future.cancelled() or future.exception() is not None for future in done)
+        if failed or not waiting or left_s == 0:
+            return done, waiting

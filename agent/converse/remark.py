@@ -1,0 +1,135 @@
+"""An opening remark on a slate in the words of a model that chats: each sentence checked before it is said.
+
+Items stand in it as [1], [2], ...; a sentence that names anything else, or claims what is not known, ends the remark.
+"""
+
+from __future__ import annotations
+
+import queue
+import re
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from agent.converse.pieces import Mention, Words
+from agent.converse.wording import with_marks
+from agent.errors import ModelError, PromptError
+from agent.explain.grounding import Grounds
+from agent.llm.base import Completion, Model
+from agent.types import Degradation, Item, Slate
+
+if TYPE_CHECKING:
+    from agent.converse.answering import Answer
+
+MAX_TOKENS = 120
+MAX_SENTENCES = 2
+MIN_TIME_S = 1.0
+_MOMENT_S = 0.5
+_SENTENCE = re.compile(r".+?[.!?。！？…]+(?=\s|$|[^\s.!?。！？…”\"'’)])", re.DOTALL)
+_NUMBER = re.compile(r"\[(\d{1,3})\]")
+_ODD = re.compile(r"[<>{}#*_`|\\]|\]\(|\[(?!\d{1,3}\])|(?<!\d)\](?!\s|[.,;:!?，。])|https?:")
+
+_Heard = str | Completion | ModelError | PromptError
+
+
+class Remark:
+    """What a model says of a slate, written while it is heard."""
+
+    def __init__(self, answer: Answer, model: Model, slate: Slate) -> None:
+        self._answer = answer
+        self._model = model
+        self._items = [r.item for r in slate]
+        self._wish = slate.wish
+        self._heard: queue.SimpleQueue[_Heard] = queue.SimpleQueue()
+        self._wanted, self._over = True, False
+
+    def pieces(self) -> Iterator[Words | Mention]:
+        """The sentences that pass, as they come."""
+        writing = threading.Thread(target=self._write, name="remark", daemon=True)
+        writing.start()
+        try:
+            for n, sentence in enumerate(self._sentences()):
+                if n == MAX_SENTENCES or not self.sound(sentence):
+                    return
+                yield from self._answer.spoken(with_marks_kept(sentence, self._items), self._items)
+        finally:
+            self._wanted = False
+            self._hear_out()
+
+    def sound(self, sentence: str) -> bool:
+        """Whether a sentence may be said: it names items by number only, and claims nothing that is not known."""
+        numbers = [int(n) for n in _NUMBER.findall(sentence)]
+        if _ODD.search(sentence) or any(not 0 < n <= len(self._items) for n in numbers):
+            return False
+        named = [self._items[n - 1] for n in dict.fromkeys(numbers)]
+        text = _NUMBER.sub(lambda found: self._items[int(found[1]) - 1].title, sentence)
+        vocabulary = self._answer.recommender.parts.tag_rates
+        found = Grounds(named[1:], self._wish, tuple(vocabulary)).check(text, (named or self._items)[0])
+        if named:
+            return found.grounded
+        return found.grounded and all(s.owner == "wish" for claim in found.supported for s in claim.sources)
+
+    def _sentences(self) -> Iterator[str]:
+        """Whole sentences; what was cut off is none."""
+        text = ""
+        while True:
+            heard = self._next()
+            if isinstance(heard, Completion):
+                rest = text.strip()
+                if rest and heard.finish_reason == "stop":
+                    yield rest
+                return
+            if not isinstance(heard, str):
+                self._answer.degraded.append(Degradation(stage="remark", reason=heard.message))
+                return
+            text += heard
+            while (found := _SENTENCE.match(text)) and found.end() < len(text):
+                yield found[0].strip()
+                text = text[found.end() :]
+
+    def _hear_out(self) -> None:
+        """Wait a moment for the model to stop, to know what it cost."""
+        with suppress(queue.Empty):
+            while not self._over and not self._answer.stop.called:
+                self._next(_MOMENT_S)
+
+    def _next(self, wait_s: float | None = None) -> _Heard:
+        heard = self._heard.get(timeout=wait_s)
+        self._over = not isinstance(heard, str)
+        if isinstance(heard, Completion):
+            tokens = self._answer.tokens
+            tokens["in"] += heard.tokens_in
+            tokens["out"] += heard.tokens_out
+        return heard
+
+    def _write(self) -> None:
+        """Ask the model, in a thread of its own."""
+        answer = self._answer
+        try:
+            prompt = answer.wording.prompt("chat", self._model.control_tokens)
+            asked = {"items": self._shown(), "wish": self._wish or "", "noun": answer.recommender.settings.noun}
+            (written,) = self._model.complete(
+                prompt.prefix(noun=asked["noun"]),
+                [prompt.candidate(**asked)],
+                answer.deadline,
+                max_tokens=MAX_TOKENS,
+                on_text=lambda _, piece: self._told(piece),
+            )
+        except (ModelError, PromptError) as error:
+            self._heard.put(error)
+        else:
+            self._heard.put(written)
+
+    def _told(self, piece: str) -> bool:
+        self._heard.put(piece)
+        return self._wanted and not self._answer.stop.called
+
+    def _shown(self) -> Sequence[dict[str, object]]:
+        return [{"title": item.title, "year": item.year, "tags": list(item.tags[:4])} for item in self._items]
+
+
+def with_marks_kept(sentence: str, items: Sequence[Item]) -> str:
+    """A checked sentence with numbers as marks, names of the items in it as marks too."""
+    parts = re.split(r"(\[\d{1,3}\])", sentence)
+    return "".join(part if _NUMBER.fullmatch(part) else with_marks(part, items) for part in parts)
