@@ -1,0 +1,121 @@
+"""A server process: its socket, its signals, and the order in which it begins and ends."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+from agent.errors import ConfigError
+from agent.serve.keys import Keys
+from agent.settings import Settings
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def is_local(host: str) -> bool:
+    """Whether only this machine can reach a server on that host."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def check_exposure(settings: Settings) -> None:
+    """Do nothing where the server is out of others' reach or asks for keys. Raises ConfigError otherwise."""
+    host = settings.serve.host
+    if not is_local(host) and not Keys(settings.folder).all():
+        raise ConfigError(
+            f"on {host} anyone on the network could read and change every taste",
+            "Add a key first: palate serve keys add NAME; or listen on 127.0.0.1",
+        )
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """A socket on that host and port, any free one for 0. Raises ConfigError where there is none to be had."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+    except socket.gaierror as error:
+        raise ConfigError(
+            f"there is no host {host!r}: {error.strerror}", "Try: palate serve --host 127.0.0.1"
+        ) from error
+    here = socket.socket(found[0], socket.SOCK_STREAM)
+    try:
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        here.bind(found[4])
+    except OSError as error:
+        here.close()
+        hint = "Choose another: palate serve --port 0 takes any that is free"
+        raise ConfigError(f"cannot listen on {host} port {port}: {error.strerror or error}", hint) from error
+    return here
+
+
+def run(app: FastAPI, here: socket.socket, settings: Settings, announce: Callable[[str], None]) -> bool:
+    """Answer until a signal comes; whether it was Ctrl-C. `announce` hears the address once requests are taken.
+
+    Answers under way are waited for, at most as long as one may take; a second Ctrl-C ends them.
+    """
+    config = uvicorn.Config(
+        app,
+        http="h11",  # it bounds the headers of a request
+        loop="asyncio",
+        ws="none",
+        log_config=None,
+        log_level="critical",  # paths and errors can name people
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=math.ceil(settings.serve.timeout_s),
+    )
+    with closing(here):
+        server = _Server(config, lambda: announce(address_of(here)))
+        server.run(sockets=[here])
+    return signal.SIGINT in server.heard
+
+
+def address_of(here: socket.socket) -> str:
+    """The address that a browser takes."""
+    host, port = here.getsockname()[:2]
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # what is shown, not what is bound
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+
+
+class _Server(uvicorn.Server):
+    """One that announces itself and, after a signal, ends by returning."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    @property
+    def heard(self) -> tuple[int, ...]:
+        """The signals that came."""
+        return tuple(self._captured_signals)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """See `uvicorn.Server.handle_exit`; a third signal ends the process at once."""
+        if self.force_exit:
+            signal.signal(sig, signal.SIG_DFL)
+            signal.raise_signal(sig)
+        super().handle_exit(sig, frame)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """See `uvicorn.Server.startup`."""
+        await super().startup(sockets)
+        self._announce()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Heed signals within; what they meant before, they mean after."""
+        before = {number: signal.signal(number, self.handle_exit) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
