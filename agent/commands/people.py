@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -54,7 +54,9 @@ def tell(
             ratings={find.id(title): value for title, value in ratings.items()},
         )
         if as_json:
-            render.write_json({"user": user_id, "events": [_event_json(event, find.found) for event in events]})
+            from agent.shapes import event_json
+
+            render.write_json({"user": user_id, "events": [event_json(event, find.found) for event in events]})
         else:
             _draw_told(user_id, events, find.found)
 
@@ -68,17 +70,6 @@ def _rating(text: str) -> tuple[str, float]:
     if not equals or not title.strip() or not math.isfinite(value):
         raise ConfigError(f"--rate {render.plain(text)!r} is not TITLE=NUMBER", "Write for example: --rate 'Heat=4'")
     return title.strip(), value
-
-
-def _event_json(event: Event, items: Mapping[str, Item]) -> dict[str, Any]:
-    return {
-        "event_id": event.event_id,
-        "kind": event.kind.value,
-        "item_id": event.item_id,
-        "title": _name(event, items),
-        "value": event.value,
-        "at": event.at.isoformat(),
-    }
 
 
 def _name(event: Event, items: Mapping[str, Item]) -> str | None:
@@ -167,8 +158,9 @@ def forget(
         if gone.remaining:
             render.note(f"still stored, linked with {user_id} before: {', '.join(gone.remaining)}")
         if as_json:
-            counts = {"events": gone.events, "turns": gone.turns, "links": gone.links}
-            render.write_json({"user": user_id, **counts, "remaining": list(gone.remaining)})
+            from agent.shapes import forgotten_json
+
+            render.write_json(forgotten_json(user_id, gone))
         elif gone.events or gone.turns:
             erased = f"{render.count(gone.events, 'event')} and {render.count(gone.turns, 'turn')} of conversation"
             render.out().print(f"Erased {erased} of {render.plain(user_id)}.")

@@ -13,11 +13,12 @@ from agent.commands.options import JsonOption, UserArgument, open_recommender, p
 from agent.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
-    from agent.profile.interests import Contribution, Interests
+    from agent.profile.interests import Interests
     from agent.recommender import Recommender
-    from agent.types import Event, Item, Profile, Reaction
+    from agent.types import Profile
 
 MAX_BARS, MAX_LISTED, BAR_WIDTH = 12, 20, 24
 
@@ -49,6 +50,8 @@ def profile(
     5; below stand the titles it rests on, newest first. Corrections are kept, dated, as the person's own events. With
     --platform, shares are those on one platform, by acts there and by what carries over from the person's others.
     """
+    from agent import shapes
+
     user_id = person(user)
     told = _corrections(set_to or (), remove or (), reset or ())
     with open_recommender(ctx) as recommender:
@@ -57,14 +60,15 @@ def profile(
         if why is not None:
             _tell_why(recommender, user_id, why, interests, as_json)
             return
-        named = {reaction.item_id for reaction in (*taste.liked, *taste.disliked)}
-        names = {item.item_id: item.name for item in recommender.store.items(named)}
+        names = shapes.names_in(recommender, taste)
         if as_json:
-            render.write_json(_profile_json(taste, interests, names))
-        elif not (named or taste.seen or taste.wishes or taste.pinned or told):
+            render.write_json(shapes.profile_json(taste, interests, names))
+        elif not (taste.liked or taste.disliked or taste.seen or taste.wishes or taste.pinned or told):
             raise NotFound(f"nothing is known about {user_id!r}", f"Try: palate tell {user_id} --like TITLE")
         else:
-            _draw_profile(taste, interests, names)
+            console = render.out()
+            for block in profile_blocks(taste, interests, names):
+                console.print(block)
 
 
 def _corrections(set_to: Sequence[str], remove: Sequence[str], reset: Sequence[str]) -> list[tuple[str, float | None]]:
@@ -83,47 +87,18 @@ def _share(text: str) -> tuple[str, float | None]:
     return tag.strip(), share
 
 
-def _profile_json(taste: Profile, interests: Interests, names: Mapping[str, str]) -> dict[str, Any]:
-    from agent.profile.posterior import LEVEL
-
-    means = interests.means
-    return {
-        "user": taste.user_id,
-        "interests": dict(means),
-        "level": LEVEL,
-        "intervals": {tag: list(interests.posterior.intervals()[tag]) for tag in means} if means else {},
-        "entropy_nats": interests.posterior.entropy_nats if means else None,
-        "pinned": dict(taste.pinned),
-        "liked": [_reaction_json(reaction, names) for reaction in taste.liked],
-        "disliked": [_reaction_json(reaction, names) for reaction in taste.disliked],
-        "seen": sorted(taste.seen),
-        "wishes": [{"text": wish.text, "at": wish.at.isoformat()} for wish in taste.wishes],
-    }
-
-
-def _reaction_json(reaction: Reaction, names: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "item_id": reaction.item_id,
-        "title": names.get(reaction.item_id),
-        "strength": reaction.strength,
-        "at": reaction.at.isoformat(),
-    }
-
-
-def _draw_profile(taste: Profile, interests: Interests, names: Mapping[str, str]) -> None:
+def profile_blocks(taste: Profile, interests: Interests, names: Mapping[str, str]) -> Iterator[RenderableType]:
+    """What is known of a taste: the largest interests as bars, and what they rest on, by the names of items."""
     from rich.text import Text
 
-    console = render.out()
-    console.print(Text(f"The taste of {render.plain(taste.user_id)}", style="bold"))
+    yield Text(f"The taste of {render.plain(taste.user_id)}\n", style="bold")
     if interests.means:
-        console.print()
-        console.print(interest_table(interests))
+        yield interest_table(interests)
         if len(interests.means) > MAX_BARS:
-            more = render.count(len(interests.means) - MAX_BARS, "more tag")
-            console.print(Text(f"and {more}", style="dim"))
-    console.print()
+            yield Text(f"and {render.count(len(interests.means) - MAX_BARS, 'more tag')}", style="dim")
+        yield ""
     sections = [(label, Text("\n".join(map(render.plain, lines)))) for label, lines in _sections(taste, names) if lines]
-    console.print(render.facts(sections))
+    yield render.facts(sections)
 
 
 def interest_table(interests: Interests, most: int = MAX_BARS) -> Table:
@@ -161,44 +136,16 @@ def _sections(taste: Profile, names: Mapping[str, str]) -> Iterator[tuple[str, S
 
 
 def _tell_why(recommender: Recommender, user_id: str, tag: str, interests: Interests, as_json: bool) -> None:
+    from agent import shapes
     from agent.acts import tag_named
 
     name = tag_named(tag, interests.posterior.tags)
-    events = {event.event_id: event for event in recommender.events(user_id)}
-    ids = {event.item_id for event in events.values() if event.item_id is not None}
-    items = {item.item_id: item for item in recommender.store.items(ids)}
-    rows = [_why_json(part, events, items) for part in interests.contributions(name)]
+    standing = shapes.standing_json(name, interests)
+    rows = shapes.contributions_json(recommender, user_id, name, interests)
     if as_json:
-        render.write_json({"user": user_id, **_standing(name, interests), "contributions": rows})
+        render.write_json({"user": user_id, **standing, "contributions": rows})
     else:
-        _draw_why(user_id, _standing(name, interests), rows)
-
-
-def _standing(tag: str, interests: Interests) -> dict[str, Any]:
-    posterior = interests.posterior
-    low, high = posterior.intervals().get(tag, (0.0, 0.0))
-    return {
-        "tag": tag,
-        "mean": posterior.means.get(tag, 0.0),
-        "low": low,
-        "high": high,
-        "pinned": interests.pinned.get(tag),
-        "alpha": float(posterior.alpha[posterior.tags.index(tag)]),
-    }
-
-
-def _why_json(part: Contribution, events: Mapping[str, Event], items: Mapping[str, Item]) -> dict[str, Any]:
-    event = events.get(part.event_id or "")
-    item = items.get(event.item_id or "") if event is not None else None
-    return {
-        "event_id": part.event_id,
-        "kind": None if event is None else event.kind.value,
-        "title": None if item is None else item.name,
-        "text": None if event is None else event.text,
-        "value": None if event is None else event.value,
-        "at": None if event is None else event.at.isoformat(),
-        "amount": part.amount,
-    }
+        _draw_why(user_id, standing, rows)
 
 
 def _draw_why(user_id: str, standing: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> None:

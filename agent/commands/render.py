@@ -9,7 +9,7 @@ import json
 import sys
 import time
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from agent.errors import ModelUnavailable
@@ -29,10 +29,13 @@ _EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 def plain(text: object) -> str:
     """The text on one line, without characters that a terminal obeys (escapes, controls, direction overrides)."""
-    drawn = (
-        char for char in str(text) if char.isspace() or char == _JOINER or unicodedata.category(char) not in _UNDRAWN
-    )
-    return " ".join("".join(drawn).split())
+    return " ".join(harmless(text).split())
+
+
+def harmless(text: object) -> str:
+    """The text without characters that a terminal obeys; line ends stay, other white space becomes blanks."""
+    drawn = (char if char == "\n" else " " if char.isspace() else char for char in str(text))
+    return "".join(char for char in drawn if char in "\n" + _JOINER or unicodedata.category(char) not in _UNDRAWN)
 
 
 def out() -> Console:
@@ -178,24 +181,27 @@ def require_model(slate: Slate) -> None:
 
 
 def draw_why(slate: Slate) -> None:
-    """Draw the whole path of each item: its ranks from stage to stage, every step, its reason, the prompts used."""
+    """Draw the whole path of each item; what degraded goes to stderr as notes."""
+    console = out()
+    for block in why_blocks(slate):
+        console.print(block)
+    note_degraded(slate.degraded)
+
+
+def why_blocks(slate: Slate) -> Iterator[RenderableType]:
+    """The whole path of each item: its ranks from stage to stage, every step, its reason, the prompts used."""
     from rich.text import Text
 
-    console = out()
     for recommendation in slate:
         title = (plain(recommendation.item.name), "bold cyan")
-        console.print(
-            Text.assemble(title, f"  for {plain(slate.user_id)}", f"  “{plain(slate.wish)}”" if slate.wish else "")
-        )
-        console.print(Text(rank_line(recommendation.path), style="dim"))
-        console.print(_steps(recommendation.path))
+        yield Text.assemble(title, f"  for {plain(slate.user_id)}", f"  “{plain(slate.wish)}”" if slate.wish else "")
+        yield Text(rank_line(recommendation.path), style="dim")
+        yield _steps(recommendation.path)
         if recommendation.rationale is not None:
-            console.print(Text(plain(recommendation.rationale.sentence)))
-            console.print(Text(_ground(recommendation.rationale), style="dim"))
-            console.print()
+            yield Text(plain(recommendation.rationale.sentence))
+            yield Text(f"{_ground(recommendation.rationale)}\n", style="dim")
     if slate.prompts:
-        console.print(facts([(f"prompt {plain(name)}", mark[:16]) for name, mark in slate.prompts.items()]))
-    note_degraded(slate.degraded)
+        yield facts([(f"prompt {plain(name)}", mark[:16]) for name, mark in slate.prompts.items()])
 
 
 def rank_line(path: Sequence[Step]) -> str:

@@ -1,0 +1,87 @@
+"""The store in a real PostgreSQL, by the setting `database`; skipped where no PostgreSQL is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from agent.recommender import Recommender
+from agent.settings import Settings, load_settings
+from agent.types import Event, EventKind, Item
+
+pytest.importorskip("psycopg")
+
+
+def program(name: str) -> str | None:
+    """Where a program of PostgreSQL lies; Debian keeps them apart."""
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return shutil.which(name) or (str(found[-1]) if found else None)
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    """A database of its own; PostgreSQL refuses to run as root, so root runs it as the user `postgres`."""
+    initdb, pg_ctl = program("initdb"), program("pg_ctl")
+    if initdb is None or pg_ctl is None:
+        pytest.skip("no PostgreSQL is installed")
+    owner = "postgres" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="palate-pg-"))
+    try:
+        if owner:
+            shutil.chown(folder, owner)
+    except LookupError:
+        pytest.skip("there is no user to run PostgreSQL as")
+    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
+
+    def run(*command: str) -> None:
+        subprocess.run(command, check=True, user=owner, cwd=folder, stdout=subprocess.DEVNULL)
+
+    run(initdb, "-D", str(folder / "db"), "-A", "trust", "-U", "palate", "-N")
+    run(pg_ctl, "-D", str(folder / "db"), "-o", options, "-l", str(folder / "log"), "-w", "-t", "120", "start")
+    try:
+        yield f"postgresql+psycopg://palate@/postgres?host={folder}"
+    finally:
+        run(pg_ctl, "-D", str(folder / "db"), "-m", "immediate", "stop")
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_two_servers_share_what_people_do_and_say(url: str, tmp_path: Path) -> None:
+    one = Recommender.open(settings=Settings.model_validate({"folder": tmp_path / "one", "database": url}))
+    two = Recommender.open(settings=Settings.model_validate({"folder": tmp_path / "two", "database": url}))
+    with one, two:
+        one.put_items([Item(item_id="h", title="Heat", tags=("Crime",)), Item(item_id="t", title="Toy Story")])
+        assert [item.title for item in two.store.items()] == ["Heat", "Toy Story"]
+        (liked,) = one.tell("ada", likes=["Heat"])
+        assert [reaction.item_id for reaction in two.profile("ada").liked] == ["h"]
+        assert two.put_events([liked]) == 0  # a replay
+        one.store.add_turn("ada", "c", "user", "hello")
+        turn = two.store.hear("ada", "c", "and again", [], after=one.store.turns_of("ada")[-1].turn_id)
+        assert turn is not None
+        assert one.store.hear("ada", "c", "too late", [], after=None) is None
+        assert one.take_back("ada", [liked.event_id], [turn]) == 1
+        assert not two.profile("ada").liked
+        assert [found.content for found in two.store.turns_of("ada")] == ["hello"]
+        late = Event(user_id="ada", kind=EventKind.VIEW, item_id="t", at=datetime.now(UTC))
+        assert two.put_events([late]) == 1
+        gone = one.forget("ada")
+        assert (gone.events, gone.turns) == (1, 1)
+        assert not two.events("ada")
+    assert not (tmp_path / "one" / "palate.sqlite").exists()
+
+
+def test_the_database_may_be_another_file_and_its_password_is_never_shown(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"folder": tmp_path, "database": f"sqlite:///{tmp_path}/elsewhere.sqlite"})
+    with Recommender.open(settings=settings) as recommender:
+        recommender.put_items([Item(item_id="h", title="Heat")])
+    assert (tmp_path / "elsewhere.sqlite").is_file()
+    assert not (tmp_path / "palate.sqlite").exists()
+    loaded = load_settings(environment={"PALATE_DATABASE": "postgresql+psycopg://ada:sesame@db/palate"})
+    assert "sesame" not in str(list(loaded.rows()))
+    assert "sesame" not in repr(loaded.settings)
