@@ -14,6 +14,7 @@ from agent.commands import render
 from agent.commands.options import JsonOption
 from agent.errors import ConfigError
 from eval.building.command import building
+from eval.conversing.command import talk
 from eval.interests.command import interests
 from eval.optimising.command import optimize
 from eval.options import (
@@ -37,6 +38,7 @@ from eval.simulating.command import simulate
 from eval.speed.command import quantise, speed
 from eval.tables.command import table
 from eval.tradeoffs.command import tradeoffs
+from eval.understanding.command import understand
 
 if TYPE_CHECKING:
     from agent.settings import Settings
@@ -113,6 +115,8 @@ def commands_with(open_ranker: Opener, opens: Opens | None = None) -> typer.Type
     app.command("quantise")(quantise)
     app.command("optimize")(optimize)
     app.command("simulate")(simulate)
+    app.command("talk")(talk)
+    app.command("understand")(understand)
     app.command("interests")(interests)
     app.command("tradeoffs")(tradeoffs)
     app.command("platforms")(platforms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,13 +39,19 @@ PlannedDataOption = Annotated[
 FolderOption = Annotated[Path, typer.Option("--output", metavar="DIR", help="The new folder.")]
 
 
-def settings_of(ctx: typer.Context, *, model: str | None = None, strategy: str | None = None) -> Settings:
+def settings_of(
+    ctx: typer.Context,
+    *,
+    model: str | None = None,
+    strategy: str | None = None,
+    others: Mapping[str, object] | None = None,
+) -> Settings:
     """The settings of this call; the model and the strategy that a command's own flags name go before all others.
 
-    Raises ConfigError.
+    So do `others`, by their keys; None is not given. Raises ConfigError.
     """
     options = options_of(ctx)
-    given = {"model.reference": model, "rerank.strategy": strategy}
+    given: dict[str, object] = {"model.reference": model, "rerank.strategy": strategy, **(others or {})}
     flags = {key: value for key, value in given.items() if value is not None}
     return dataclasses.replace(options, overrides={**options.overrides, **flags}).load().settings
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from agent.errors import ConfigError
 
 ONE_CELL = "model"
+RECOMMEND, TALK = "recommend", "talk"
 BUILT_IN = "built-in"
 
 
@@ -17,7 +18,8 @@ BUILT_IN = "built-in"
 class Cell:
     """One way to answer cases. `name` is unique among the cells of a run, and holds only what differs between them.
 
-    `prompts` is "built-in", or the folder of prompts that stand in for the built-in ones, as it was written.
+    `prompts` is "built-in", or the folder of prompts that stand in for the built-in ones, as it was written; `path`
+    says by which way cases of conversations are answered.
     """
 
     name: str
@@ -28,6 +30,7 @@ class Cell:
     prompts: str
     language: str
     noun: str
+    path: str = RECOMMEND
 
     def as_row(self) -> dict[str, str]:
         """The cell as plain texts, by field."""
@@ -37,7 +40,8 @@ class Cell:
     def from_row(cls, row: Mapping[str, object]) -> Cell:
         """The cell of such a row. Raises ConfigError where a field is missing."""
         try:
-            texts = {key: str(row[key]) for key in cls.__dataclass_fields__ if key != "data"}
+            known = {"path": RECOMMEND, **row}  # runs of before there were two have none
+            texts = {key: str(known[key]) for key in cls.__dataclass_fields__ if key != "data"}
             return cls(data=Path(str(row["data"])), **texts)
         except KeyError as error:
             raise ConfigError(f"a cell of the run has no {error}", "Its run.json was changed: run it again") from error
@@ -48,12 +52,13 @@ def cells_of(
     models: Sequence[str],
     strategies: Sequence[str],
     prompts: Sequence[str],
+    paths: Sequence[str] = (RECOMMEND,),
     *,
     task: str,
     language: str,
     noun: str,
 ) -> tuple[Cell, ...]:
-    """Every combination, data sets outermost, then models, strategies, prompts; a single one is called "model".
+    """Every combination, data sets outermost, then models, strategies, prompts, paths; one alone is "model".
 
     Raises ConfigError where two cells would be the same or bear the same name.
     """
@@ -62,11 +67,12 @@ def cells_of(
         _short([_tail(model) for model in models], models),
         _short(strategies, strategies),
         _short([_tail(folder) for folder in prompts], prompts),
+        list(paths),
     ]
     cells = [
-        Cell(_name(axes, place), data[d], task, models[m], strategies[s], prompts[p], language, noun)
+        Cell(_name(axes, place), data[d], task, models[m], strategies[s], prompts[p], language, noun, paths[w])
         for place in product(*(range(len(axis)) for axis in axes))
-        for d, m, s, p in (place,)
+        for d, m, s, p, w in (place,)
     ]
     names = [cell.name for cell in cells]
     twice = next((name for name in names if names.count(name) > 1), None)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from agent.sections import Word
+from agent.setting_values import Word
 from eval.metrics import lower_is_better
 
 RateName = Literal["failed", "degraded", "missing", "foreign", "repeated", "truncated", "refused", "fallback"]

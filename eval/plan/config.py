@@ -12,10 +12,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from agent.errors import ConfigError
-from agent.sections import Strategy, Word
+from agent.setting_values import Strategy, Word
 from agent.settings import nearest
 from eval.chance import SEED
 from eval.metrics import DEFAULT, HEADLINE, named
+from eval.plan.cells import TALK
 from eval.plan.conditions import Condition, Strict
 from eval.plan.prices import Price
 from eval.plan.words import in_words
@@ -23,10 +24,11 @@ from eval.plan.yaml_file import keys_in, read
 
 FILE = "eval.yaml"
 SCHEMA = "eval.schema.json"
-EXPLAIN, RANK = "explain", "rank"
+EXPLAIN, RANK, CONVERSE = "explain", "rank", "converse"
 USUAL = (HEADLINE, *(name for name in DEFAULT if name != HEADLINE))
 
 TaskName = Literal["rank", "recommend", "converse", "explain"]
+PathName = Literal["recommend", "talk"]
 BaselineName = Literal[
     "random", "popularity", "recall-only", "oracle", "als", "ease", "interest", "sigmoid", "softmax", "interest-blend"
 ]
@@ -72,6 +74,10 @@ class Evaluation(Strict):
     prompts: Annotated[tuple[Word, ...], *Several] = Field(
         default=(), description="built-in, or folders of prompts that stand in for those of the same name"
     )
+    paths: Annotated[tuple[PathName, ...], *Several] = Field(
+        default=(),
+        description="how cases of converse are answered: recommend, or talk, by conversation; none: recommend",
+    )
     language: Literal["en", "zh"] | None = Field(default=None, description="of the prompts; none: that of the settings")
     noun: Word | None = Field(default=None, description="what prompts call the items; none: that of the settings")
     repeat: int = Field(
@@ -106,6 +112,8 @@ class Evaluation(Strict):
             raise ValueError(f"metrics: {error}") from error
         if self.orders > 1 and self.task != RANK:
             raise ValueError(f"orders: only cases of {RANK} give candidates that can be put in other orders")
+        if TALK in self.paths and self.task != CONVERSE:
+            raise ValueError(f"paths: only cases of {CONVERSE} are conversations that can be talked through")
         return self
 
     @property
@@ -180,7 +188,7 @@ def schema() -> dict[str, object]:
     """The JSON schema of eval.yaml."""
     made = Evaluation.model_json_schema()
     properties = made["properties"]
-    for key in ("data", "models", "strategies", "prompts", "metrics", "baselines"):
+    for key in ("data", "models", "strategies", "prompts", "paths", "metrics", "baselines"):
         _allow_single(properties[key])
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
 

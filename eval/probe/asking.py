@@ -10,11 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from agent.deadline import Deadline
-from agent.parts import Parts, workshop
+from agent.parts import Parts
 from agent.rerank.base import Ranking, Reranker
 from agent.rerank.strategies import Workshop
 from agent.settings import Settings
 from agent.types import Item
+from agent.workshop import workshop
 from eval.chance import drawn
 from eval.rankers import about_model, patience_s
 from eval.runs import Told

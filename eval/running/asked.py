@@ -14,7 +14,7 @@ from agent.settings import Settings
 from eval.baselines import left_out, usual
 from eval.cases import CARRY, DISLIKED, DataSet
 from eval.metrics import lower_is_better
-from eval.plan.cells import BUILT_IN, Cell, cells_of, data_names
+from eval.plan.cells import BUILT_IN, RECOMMEND, Cell, cells_of, data_names
 from eval.plan.checks import check_cells
 from eval.plan.config import EXPLAIN, Evaluation, checked, load
 from eval.running import provenance
@@ -149,6 +149,7 @@ def resolved(evaluation: Evaluation, settings: Settings) -> Evaluation:
             "models": evaluation.models or (settings.model.reference,),
             "strategies": evaluation.strategies or (settings.rerank.strategy,),
             "prompts": evaluation.prompts or (prompts,),
+            "paths": evaluation.paths or (RECOMMEND,),
             "language": evaluation.language or settings.language,
             "noun": evaluation.noun or settings.noun,
         }
@@ -162,6 +163,7 @@ def _cells(plan: Evaluation) -> tuple[Cell, ...]:
         plan.models,
         plan.strategies,
         plan.prompts,
+        plan.paths,
         task=plan.task,
         language=str(plan.language),
         noun=str(plan.noun),

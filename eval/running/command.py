@@ -24,6 +24,7 @@ from eval.running.options import (
     ModelsOption,
     NounOption,
     OrdersOption,
+    PathsOption,
     PriceOption,
     PromptsOption,
     RepeatOption,
@@ -89,6 +90,7 @@ def plan(
     models: ModelsOption = None,
     strategies: StrategiesOption = None,
     prompts: PromptsOption = None,
+    paths: PathsOption = None,
     language: LanguageOption = None,
     noun: NounOption = None,
     repeat: RepeatOption = None,
@@ -112,7 +114,7 @@ def plan(
     from eval.running.planning import draw_plan, estimate_of
 
     flags = flags_of(
-        task, limit, models, strategies, prompts, language, noun, repeat, seed, versus, orders, currency, learn
+        task, limit, models, strategies, prompts, language, noun, repeat, seed, versus, orders, currency, learn, paths
     )
     asked = asked_of(ctx, file, data=data, metrics=metrics, baselines=baselines, gate=gate, prices=prices, **flags)
     _note_leaks(asked)
@@ -138,6 +140,7 @@ def run_with(opens: Opens | None = None) -> Callable[..., None]:
         models: ModelsOption = None,
         strategies: StrategiesOption = None,
         prompts: PromptsOption = None,
+        paths: PathsOption = None,
         language: LanguageOption = None,
         noun: NounOption = None,
         repeat: RepeatOption = None,
@@ -165,7 +168,7 @@ def run_with(opens: Opens | None = None) -> Callable[..., None]:
         from eval.running.opening import open_cells
         from eval.running.summary import Summary
 
-        more = (repeat, seed, versus, orders, currency, learn)
+        more = (repeat, seed, versus, orders, currency, learn, paths)
         flags = flags_of(task, limit, models, strategies, prompts, language, noun, *more)
         asked = asked_of(ctx, file, data=data, metrics=metrics, baselines=baselines, gate=gate, prices=prices, **flags)
         _note_leaks(asked)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Self
 
@@ -12,11 +12,12 @@ from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.llm.base import Model
 from agent.llm.files.reference import EndpointReference, parse
-from agent.parts import Parts, workshop
+from agent.parts import Parts
 from agent.ranker import EmbeddedItems
 from agent.rerank.base import Ranking, Reranker
 from agent.settings import Settings
 from agent.types import Item, Vector
+from agent.workshop import workshop
 from eval.cases import DataSet
 from eval.plan.cells import Cell
 from eval.rankers import facts_of
@@ -142,7 +143,8 @@ def _opened(cell: Cell, dataset: DataSet, around: Surroundings, models: Models) 
         asking = Noting(workshop(kept, parts.cache, settings).reranker(settings.rerank.strategy), kept)
         permuting = Permuting(asking, around.seed)
         reranker = Quiet(permuting)
-        opening = Opening(settings, parts, kept, reranker, around.watch, around.told, around.limit, around.learns)
+        opening = Opening(settings, parts, kept, reranker, around.watch, around.told)
+        opening = replace(opening, limit=around.limit, learns=around.learns, path=cell.path)
         answer = Sparing(stack.enter_context(task_named(cell.task).open(dataset, opening)), reranker)
         facts = facts_of(settings, kept, reranker)
         yield OpenedCell(answer, facts, kept.begin, lambda: _vectors(dataset, parts), permuting)

@@ -36,6 +36,9 @@ StrategiesOption = Annotated[
 PromptsOption = Annotated[
     list[str] | None, typer.Option("--prompts", metavar="DIR", help="built-in, or a folder of prompts; several.")
 ]
+PathsOption = Annotated[
+    list[str] | None, typer.Option("--path", metavar="NAME", help="How converse answers: recommend, talk; several.")
+]
 LanguageOption = Annotated[str | None, typer.Option("--language", metavar="LANG", help="Of the prompts: en, zh.")]
 NounOption = Annotated[str | None, typer.Option("--noun", metavar="WORD", help="What prompts call the items.")]
 RepeatOption = Annotated[int | None, typer.Option("--repeat", min=1, metavar="N", help="Ask each case N times.")]
@@ -122,6 +125,7 @@ def flags_of(
     orders: int | None,
     currency: str | None,
     learn: str | None,
+    paths: Sequence[str] | None = None,
 ) -> dict[str, object]:
     """The flags whose values are those of the file's keys, by key; None and empty lists for those not given."""
     return {
@@ -138,4 +142,5 @@ def flags_of(
         "orders": orders,
         "currency": currency,
         "learn": learn,
+        "paths": paths,
     }

@@ -35,21 +35,29 @@ class Guide(Protocol):
 
 @dataclass(frozen=True)
 class Talk:
-    """How long dialogues go on: `turns` of at most `k` items each, in a language; the seed of all drawn by lot."""
+    """How long dialogues go on: `turns` of at most `k` items each, in a language; the seed of all drawn by lot.
+
+    `reticent`: in conversations seekers say nothing of their item after the first message, unless they are asked.
+    """
 
     turns: int
     k: int
     language: str
     seed: int
+    reticent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One exchange: the wish, the ids shown, best first, and the one rejected; None where the item was found."""
+    """One exchange: the wish, the ids shown, best first, and the one rejected; None where the item was found.
+
+    `answers` names the question that the wish answers, where one was asked.
+    """
 
     wish: str
     shown: tuple[str, ...]
     rejected: str | None
+    answers: str | None = None
 
 
 @dataclass(frozen=True)

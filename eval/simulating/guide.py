@@ -78,6 +78,18 @@ def open_palate(
 
     Raises ModelError when the model cannot be opened, ConfigError for wrong settings.
     """
+    with open_parts(items, settings, watch, told, llm=llm) as (parts, about):
+        yield OpenedGuide(Palate(parts, llm=llm, timeout_s=patience_s(settings)), about)
+
+
+@contextmanager
+def open_parts(
+    items: Mapping[str, Item], settings: Settings, watch: Watch, told: Told, *, llm: bool = True
+) -> Iterator[tuple[Parts, Mapping[str, object]]]:
+    """The parts over these items in a temporary data folder, indexed, and the facts of the model.
+
+    Raises as `open_palate` does.
+    """
     with ExitStack() as stack:
         own = stack.enter_context(apart(settings))
         with watch("Indexing the items") as show:
@@ -85,7 +97,7 @@ def open_palate(
             about = about_model(parts) if llm else _without_model(settings)
             parts.store.put_items(items.values())
             parts.sync_index()
-        yield OpenedGuide(Palate(parts, llm=llm, timeout_s=patience_s(settings)), about)
+        yield parts, about
 
 
 def _without_model(settings: Settings) -> dict[str, object]:

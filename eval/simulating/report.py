@@ -12,10 +12,13 @@ from eval.results import MAX_NAMED_CASES, about_dataset, method
 from eval.simulating.dialogue import Dialogue, Talk
 from eval.statistics import Clusters, Estimate, estimate, percentile, rate
 
-SUCCESS = "success"
+SUCCESS, PROMPTNESS = "success", "reciprocal_turn"
 PALATE, POPULARITY, RANDOM = "palate", "popularity", "random"
+UNASKING, VECTORS = "palate-unasking", "vectors"
 ABOUT = {
     PALATE: "hears the wishes and the complaints",
+    UNASKING: "the same conversation, but it never asks back",
+    VECTORS: "hears the same messages, and shows what lies nearest to all of them",
     POPULARITY: "hears nothing: all unseen items, the most popular first",
     RANDOM: "hears nothing: all unseen items in a random order",
 }
@@ -35,11 +38,11 @@ class Found:
     dialogues: list[Dialogue] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
-    def take(self, dialogue: Dialogue, blind: FoundAt) -> None:
-        """Add a case: Palate's dialogue, and the turn at which each blind system shows the item."""
+    def take(self, dialogue: Dialogue, others: FoundAt) -> None:
+        """Add a case: Palate's dialogue, and the turn at which each other system shows the item."""
         self.users[dialogue.case_id] = dialogue.user_id
         self.dialogues.append(dialogue)
-        for name, turn in {PALATE: dialogue.found_at, **blind}.items():
+        for name, turn in {PALATE: dialogue.found_at, **others}.items():
             self.found_at.setdefault(name, {})[dialogue.case_id] = turn
 
     @property
@@ -83,7 +86,10 @@ def report(found: Found, talk: Talk) -> Report:
     clusters = list(found.users.values())
     rows = tuple(_row(name, by_case, found, talk) for name, by_case in found.found_at.items())
     values = {
-        name: {SUCCESS: {case_id: float(turn is not None) for case_id, turn in by_case.items()}}
+        name: {
+            SUCCESS: {case_id: float(turn is not None) for case_id, turn in by_case.items()},
+            PROMPTNESS: {case_id: 1 / turn if turn else 0.0 for case_id, turn in by_case.items()},
+        }
         for name, by_case in found.found_at.items()
     }
     pairs = [(PALATE, name) for name in values if name != PALATE]
@@ -98,6 +104,7 @@ def as_json(done: Report, dataset: DataSet, about: Mapping[str, object]) -> dict
         "turns": talk.turns,
         "k": talk.k,
         "seed": talk.seed,
+        "reticent": talk.reticent,
         "dataset": {**about_dataset(dataset, len(found.users)), "n_users": len(set(found.users.values()))},
         "systems": [_row_as_json(row) for row in done.rows],
         "comparisons": [pair.as_row(SUCCESS) for pair in done.comparisons],
@@ -157,6 +164,7 @@ def _method() -> dict[str, object]:
     general = method(())
     return {
         "success": "1 if the target's item id was shown within the turns, else 0; failed dialogues count as 0",
+        "reciprocal_turn": "1 / the turn that showed the target, 0 where none did; of comparisons only",
         "turns": "mean over the dialogues that succeeded of the turn, from 1, that showed the target",
         "secret": "no wish holds the title, a telling word of it, two of its words side by side, or it as one word",
         **{key: general[key] for key in ("interval", "test", "p_holm", "detectable", "rates", "versions")},

@@ -42,8 +42,9 @@ class Seeker:
         said: list[str] = []
         for facet in self.facets[:turn]:
             self._say(said, facet.words)
-        if rejected is not None and (complaint := self._complaint(rejected)):
-            self._say(said, complaint)
+        if rejected is not None and (complaint := self.complaint(rejected)):
+            act, words = complaint
+            self._say(said, WORDINGS[self.language][act].format(words))
         return self._joined(said)
 
     def rejects(self, shown: Sequence[Item]) -> Item:
@@ -54,14 +55,14 @@ class Seeker:
         mine = _keys(self.target)
         return min(reversed(shown), key=lambda item: len(mine & _keys(item)))
 
-    def _complaint(self, rejected: Item) -> str | None:
-        """What is wrong with it: too old, too new, or another kind; None where there is nothing to be said."""
-        say, wanted, got = WORDINGS[self.language], self.target.year, rejected.year
+    def complaint(self, rejected: Item) -> tuple[str, str] | None:
+        """What is wrong with it: `newer` or `older` is wanted, or `rather` another kind and which; None for nothing."""
+        wanted, got = self.target.year, rejected.year
         if wanted is not None and got is not None and abs(wanted - got) >= YEARS_APART:
-            return say["newer" if wanted > got else "older"]
+            return ("newer" if wanted > got else "older"), ""
         theirs = {tag.casefold() for tag in rejected.tags}
         mine = (facet.words for facet in self.facets if facet.kind == "tag" and facet.words.casefold() not in theirs)
-        return next((say["rather"].format(tag) for tag in mine), None)
+        return next((("rather", tag) for tag in mine), None)
 
     def _say(self, said: list[str], words: str) -> None:
         if self.secret.given_away(self._joined([*said, words])) is None:

@@ -73,7 +73,7 @@ def ranked(job: dict[str, object]) -> Memory:
     from agent.deadline import Deadline
     from agent.llm.local.llama import Llama
     from agent.llm.registry import open_model
-    from agent.parts import workshop
+    from agent.workshop import workshop
 
     settings = Settings.model_validate(job["settings"])
     history, candidates = ([Item.model_validate(one) for one in listed(job[key])] for key in ("history", "candidates"))

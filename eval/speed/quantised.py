@@ -19,9 +19,9 @@ from agent.llm.local.llama import Llama
 from agent.llm.local.options import Options
 from agent.llm.local.requantise import requantise
 from agent.llm.registry import resolve
-from agent.parts import workshop
 from agent.rerank.base import Reranker
 from agent.settings import Settings
+from agent.workshop import workshop
 from eval.cases import Case, DataSet
 from eval.chance import best_first
 from eval.metrics import HEADLINE, per_case

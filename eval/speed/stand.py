@@ -15,9 +15,9 @@ from agent.llm.files.gguf import read_sizes
 from agent.llm.local.llama import Llama
 from agent.llm.registry import open_model
 from agent.once import once
-from agent.parts import workshop
 from agent.rerank.base import Reranker
 from agent.settings import Settings
+from agent.workshop import workshop
 from eval.runs import Told
 from eval.speed.asked import Asked, Listener
 from eval.speed.bindings import Bindings, Limit

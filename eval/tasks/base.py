@@ -12,6 +12,7 @@ from agent.rerank.base import Reranker
 from agent.settings import Settings
 from agent.types import Slate
 from eval.cases import Case, DataSet
+from eval.plan.cells import RECOMMEND
 from eval.runs import Told, Watch
 
 Answerer = Callable[[Case], Slate]
@@ -23,7 +24,8 @@ class Opening:
     """What a task may use. `model` and `reranker` are those of the cell, which may be kept or scripted ones.
 
     `parts` gives the embedder, its cache and the weights; its own data folder is left alone. `limit` is how many cases
-    will be asked, None for all. `learns`: the task may learn from the data set's behaviour first.
+    will be asked, None for all. `learns`: the task may learn from the data set's behaviour first. `path`: the way by
+    which conversations are answered.
     """
 
     settings: Settings
@@ -34,6 +36,7 @@ class Opening:
     told: Told
     limit: int | None = None
     learns: bool = False
+    path: str = RECOMMEND
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from agent.deadline import Deadline
+from agent.leaning import NO_LEANING, Leaning
 from agent.llm.base import Model
 from agent.parts import Parts
 from agent.person import Person
@@ -15,6 +16,7 @@ from agent.pictures import sync_pictures
 from agent.ranker import Order, Place, Ranker
 from agent.recall.collaborative import Collaborative
 from agent.recall.generated import generator_on
+from agent.recall.where import Where
 from agent.rerank.base import Reranker
 from agent.settings import Settings
 from agent.slate.making import slate_of
@@ -46,15 +48,26 @@ class OverCatalogue:
         ]
         self._collaborative = [Collaborative(learned) if learned else None for learned in folds]
 
-    def answer(self, case: Case, person: Person, wish: str | None) -> Slate:
-        """The first 100 items that the case's person has not met; the model orders `recall.n_candidates` of them."""
+    def answer(
+        self,
+        case: Case,
+        person: Person,
+        wish: str | None,
+        where: Where | None = None,
+        leaning: Leaning = NO_LEANING,
+    ) -> Slate:
+        """The first 100 items that the case's person has not met and that pass.
+
+        The model and the leaning order `recall.n_candidates` of them.
+        """
         fold = self._taught.fold(case) if self._taught else 0
         deadline = Deadline(self._timeout_s)
         written = written_for(self._parts, person, wish, deadline, self._generator)
-        found = recall(self._parts, person, wish, None, PLACES, written.queries, self._collaborative[fold])
+        found = recall(self._parts, person, wish, where, PLACES, written.queries, self._collaborative[fold])
         items = items_of(self._parts.store, found)
         first, rest = items[: self._reranked], items[self._reranked :]
-        ranked = _followed(self._rankers[fold].rank(person.taste, first, wish, deadline), rest)
+        ranked = leaning.over(self._rankers[fold].rank(person.taste, first, wish, deadline))
+        ranked = _followed(ranked, [item for item in rest if not leaning.refused(item)])
         return slate_of(person.profile.user_id, ranked, k=PLACES, wish=wish, candidates=found, written=written)
 
 
