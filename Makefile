@@ -73,7 +73,7 @@ $(VENV)/.demo: $(VENV)/.installed
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo
-	@$(PIP) -qq --editable '.[demo,test,eval]'
+	@$(PIP) -qq --editable '.[demo,test,eval,mcp,postgres]'
 	@touch $@
 
 clean:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from agent.explain.chinese import meanings_in
 from agent.explain.claims import names_in, titles_in
 from agent.explain.grounding import Check, Grounds, check
+from agent.explain.passages import plain_number
 from agent.types import Item
 from tests.support.taste import ALIEN, BABE, BLADE_RUNNER, COLLATERAL, HEAT, NEMO, TAGS, TOY_STORY, WESTERN, film
 
@@ -122,6 +123,10 @@ def test_plain_signs_in_a_known_title_are_no_markup() -> None:
     result = check("You liked #Alive [Cut] *2* (2020), and this is horror too.", ALIEN, [odd], None, TAGS)
     assert result.passes, refused(result)
     assert not check("# Horror as in it.", ALIEN, [odd], None, TAGS).grounded
+
+
+def test_numbers_in_chinese_signs_stay_as_they_are() -> None:
+    assert (plain_number("两"), plain_number("4,512"), plain_number("4512.0")) == ("两", "4512", "4512")
 
 
 def test_likeness_must_hold_for_the_item_named() -> None:

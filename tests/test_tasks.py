@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from agent.commands.options import Options
+from agent.converse.told import newest
 from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelUnavailable
 from agent.llm.scripted import Scripted
@@ -21,6 +22,7 @@ from agent.settings import Settings
 from agent.types import Item, Slate
 from eval.cases import Case, DataSet, Message
 from eval.plan.cells import Cell
+from eval.plan.config import checked
 from eval.running.asked import Asked
 from eval.running.doing import carry_out, folder_for
 from eval.running.opening import CellOpener, OpenedCell
@@ -177,6 +179,56 @@ def test_converse_hears_the_last_words_and_names_nothing_again(
     assert "f6" in slate_order(case, slate)[:RERANKED]
     assert reranker.asked[0][0] == ["f5"]
     assert reranker.asked[0][2] == "What do you like?\nCrime like Midnight Ledger"
+
+
+TALKED = [
+    {"role": "user", "content": "I loved Starhold but I hated Midnight Ledger"},
+    {"role": "assistant", "content": "What shall it be then?"},
+    {"role": "user", "content": "Can you recommend a good comedy from after 2002?"},
+]
+
+
+def test_a_conversation_is_heard_message_by_message(tmp_path: Path, opening: Opening, reranker: ByTitle) -> None:
+    dataset = films(tmp_path, {"messages": TALKED, "mentioned": ["f9", "f5"]})
+    (case,), (slate,) = answered(dataset, "converse", replace(opening, path="talk"))
+    order = slate_order(case, slate)
+    assert not {"f9", "f5"} & set(order)
+    liked, _, wish = reranker.asked[0]
+    assert liked == ["f9"]  # f5 was named too, and hated
+    assert wish is not None
+    assert wish.splitlines() == [str(one["content"]) for one in TALKED]  # told in prose: sought by all its words
+    assert set(order[:2]) <= {"f4", "f12"}  # the comedies that are young enough
+
+
+def test_a_message_that_calls_for_no_slate_is_answered_with_what_is_known(
+    tmp_path: Path, opening: Opening, reranker: ByTitle
+) -> None:
+    told: list[str] = []
+    thanks = {"role": "user", "content": "Thank you so much!"}
+    talk, silence = ({"messages": [*TALKED, thanks]}, {"messages": [{"role": "assistant", "content": "Hello!"}]})
+    dataset = films(tmp_path, talk, silence)
+    cases, slates = answered(dataset, "converse", replace(opening, path="talk", told=told.append))
+    orders = [slate_order(case, slate) for case, slate in zip(cases, slates, strict=True)]
+    assert set(orders[0][:2]) <= {"f4", "f12"}
+    assert len(orders[1]) == 12
+    assert told == ["1 of 2 last messages got no slate (talk 1): what was known then is ranked"]
+
+
+def test_only_the_words_since_the_last_list_are_sought_by(tmp_path: Path, opening: Opening, reranker: ByTitle) -> None:
+    listed = {"role": "assistant", "content": "1. Robot Picnic (2001)\n2. Wasps! (2006)"}
+    dataset = films(tmp_path, {"messages": [*TALKED, listed, {"role": "user", "content": "Something with more drama"}]})
+    answered(dataset, "converse", replace(opening, path="talk"))
+    wish = reranker.asked[0][2]
+    assert wish is not None
+    assert "Starhold" not in wish
+    assert newest("a\nb", 3) == "a\nb"
+    assert newest("old words\nnew", 6) == "new"
+    assert newest("a long one", 3) == "one"
+
+
+def test_only_conversations_can_be_talked_through() -> None:
+    with pytest.raises(ConfigError, match="paths: only cases of converse"):
+        checked({"data": "films", "task": "recommend", "paths": ["talk"]}, "eval.yaml")
 
 
 def test_the_wish_is_the_newest_messages_that_fit() -> None:
