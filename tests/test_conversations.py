@@ -81,6 +81,19 @@ def test_what_was_shown_comes_again_when_it_is_asked_for(talk: Conversations) ->
     assert set(ids(again)) == set(ids(first))
 
 
+def test_only_a_message_that_tells_nothing_is_asked_back_and_the_answer_holds(talk: Conversations) -> None:
+    assert done(say(talk, "cob", "wish: a film / more: tags=Comedy | a comedy")).question is None
+    asked = done(say(talk, "cob", "wish: a film"))
+    assert asked.question is not None
+    assert asked.state.pending == asked.question
+    option = asked.question.options[0]
+    told = done(say(talk, "cob", f"only: {option.test} | {option.label}", asked.conversation_id))
+    assert told.question is None
+    assert told.state.pending is None
+    later = done(say(talk, "cob", "next", asked.conversation_id))
+    assert later.question is None or later.question.name != asked.question.name
+
+
 def test_a_title_that_is_not_there_is_said_to_be_missing(talk: Conversations) -> None:
     reply = done(say(talk, "cyd", "wish: like it / unclear: Gone With It"))
     assert "“Gone With It”" in reply.text

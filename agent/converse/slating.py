@@ -165,10 +165,14 @@ def _reasons(answer: Answer, slate: Slate) -> Iterator[Reasoned]:
 
 
 def _question(answer: Answer, ranked: Ranked) -> Question | None:
-    """What is asked back, if anything pays."""
+    """What is asked back, if anything pays: nobody is asked who says by themselves what it should be, or does not mind.
+
+    An answer takes the place of the message in which they would have said more.
+    """
     if answer.asked is None or not len(ranked.slate) or answer.stop.called:
         return None
-    if not answer.recommender.settings.converse.asks:
+    said = answer.understood
+    if said.constraints or said.items or said.skips or not answer.recommender.settings.converse.asks:
         return None
     pool = [(place.item, place.score) for place in ranked.pool]
     state = answer.state.model_copy(update={"language": answer.language})
