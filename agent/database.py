@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -159,6 +159,13 @@ class Database:
         engine = self._engine.execution_options(writes=True)
         with translated(f"cannot write to the store {self.name}"), engine.begin() as connection:
             yield connection
+
+    def hold(self, connection: sa.Connection, names: Iterable[str]) -> None:
+        """Until the transaction ends, let no other one hold any of these names; in SQLite it is the only writer."""
+        if self.is_file:
+            return
+        for name in sorted(set(names)):  # in one order, so that no two wait for each other
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
 
     def insert(self, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
         """An insert that can say what happens to rows that are there already (`on_conflict_...`)."""

@@ -6,6 +6,7 @@
     ├── NotFound                an item, a user or a slate is not there
     ├── Ambiguous               a title fits several items        .choices
     ├── Busy                    a conversation in which another answer is being given
+    ├── Taken                   the id of an event is that of another account's     .event_id, .user_id
     ├── PromptError             a prompt file, its header or its rendering is wrong
     ├── StoreError              the data folder, its database or its index
     │   └── StoreLocked         another process holds it
@@ -63,6 +64,15 @@ class Ambiguous(PalateError):
 
 class Busy(PalateError):
     """Another answer is being given in this conversation."""
+
+
+class Taken(PalateError):
+    """The `event_id` of an event of `user_id` is that of another account's event."""
+
+    def __init__(self, event_id: str, user_id: str) -> None:
+        super().__init__(f"the event id {event_id!r} is taken", "Give the event another id, or none")
+        self.event_id = event_id
+        self.user_id = user_id
 
 
 class PromptError(PalateError):

@@ -35,9 +35,9 @@ class Holdings(People):
         """
         return sync_pictures(self.parts, rebuild=rebuild, progress=progress)
 
-    def put_events(self, events: Iterable[Event]) -> int:
-        """Add events; how many were new."""
-        return self.parts.store.put_events(events)
+    def put_events(self, events: Iterable[Event], *, strict: bool = False) -> int:
+        """Add events; how many were new. When `strict`, raises Taken for an id that another account's event has."""
+        return self.parts.store.put_events(events, strict=strict)
 
     def status(self) -> dict[str, Any]:
         """Counts, folders and settings in short; opens neither index nor model."""

@@ -124,10 +124,11 @@ class Recommender(Holdings):
         Without a wish, someone who liked nothing yet is taken at their last one. Nobody is unknown: without events and
         wish the most popular items come. Raises NotFound for an empty catalogue, ConfigError.
         """
+        erasure = self.parts.store.erasure
         asked = self.asked(user_id, wish, k=k, where=where, llm=llm, timeout_s=timeout_s)
         slate = self.ranked(asked, image=image).slate
         slate = asked.watch.on(explained(asked.parts, slate, asked.person, asked.deadline, llm=llm))
-        return remembered(slate, self.parts.store)
+        return remembered(slate, self.parts.store, erasure)
 
     def asked(
         self,
@@ -176,7 +177,7 @@ class Recommender(Holdings):
         """What `recommend` would give now without the model: no reasons, and nothing is kept. Raises NotFound."""
         return self.ranked(self.asked(user_id, None, k=k, llm=False)).slate
 
-    def why(self, user_id: str, title: str | Item, *, llm: bool = True) -> Slate:
+    def why(self, user_id: str, title: str | Item, *, llm: bool = True, timeout_s: float | None = None) -> Slate:
         """The whole path of one item, alone in a slate: from the person's newest slate with it, else computed now.
 
         The path ends with the place the item had. Raises NotFound and Ambiguous for the title.
@@ -185,21 +186,32 @@ class Recommender(Holdings):
         for turn in reversed(self.parts.store.turns_of(user_id, limit=TURNS_LOOKED_AT)):
             if turn.role == "assistant" and (slate := one_of(kept_slate(turn.content), item.item_id)):
                 return slate
-        deadline, person = self._begin(llm), person_of(self.parts, user_id, _now())
-        candidates = recall(self.parts, person, person.wish(None), None, 1)
-        others = [other for other in items_of(self.parts.store, candidates) if other.item_id != item.item_id]
-        ranker, degraded = ranker_of(self.parts, llm)
-        ranked = ranker.rank(person.taste, [*others, item], person.wish(None), deadline)
+        return self.placed(self.asked(user_id, None, k=1, llm=llm, timeout_s=timeout_s), item)
+
+    def placed(self, asked: Asked, item: Item) -> Slate:
+        """The path of one item among what a request finds, computed now, alone in a slate with its reason."""
+        parts, person, deadline = asked.parts, asked.person, asked.deadline
+        candidates = recall(parts, person, asked.seeking, asked.where, asked.k)
+        others = [other for other in items_of(parts.store, candidates) if other.item_id != item.item_id]
+        ranker, degraded = ranker_of(parts, asked.llm)
+        ranked = ranker.rank(person.taste, [*others, item], asked.seeking, deadline)
+        user_id = person.profile.user_id
         whole = slate_of(user_id, ranked, k=len(others) + 1, candidates=candidates, degraded=degraded)
-        return explained(self.parts, one_of(whole, item.item_id) or whole, person, deadline, llm=llm)
+        return explained(parts, one_of(whole, item.item_id) or whole, person, deadline, llm=asked.llm)
 
     def explain(
-        self, user_id: str, titles: Sequence[str | Item], *, wish: str | None = None, llm: bool = True
+        self,
+        user_id: str,
+        titles: Sequence[str | Item],
+        *,
+        wish: str | None = None,
+        llm: bool = True,
+        timeout_s: float | None = None,
     ) -> Slate:
         """Reasons for items that anyone chose, in the order given, by titles or item ids."""
         items = distinct(map(self.find, listed("titles", titles)))
         parts = self.parts.speaking(wish)
-        deadline, person = self._begin(llm, parts=parts), person_of(parts, user_id, _now())
+        deadline, person = self._begin(llm, timeout_s, parts=parts), person_of(parts, user_id, _now())
         return explained(parts, unranked(user_id, items, said(wish)), person, deadline, llm=llm)
 
     def rank(

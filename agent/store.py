@@ -17,10 +17,10 @@ from pydantic import BaseModel, ValidationError
 
 from agent import links
 from agent.database import EVENTS, GENERATED, ITEMS, TURNS, Database
-from agent.errors import StoreError
+from agent.errors import StoreError, Taken
 from agent.profile.identity import Identity, identity_of, people_of
 from agent.stored import Forgotten, Standing
-from agent.turns import Turns, micros
+from agent.turns import ERASURE, Turns, micros
 from agent.types import Event, Item
 
 if TYPE_CHECKING:
@@ -147,27 +147,38 @@ class Store(Turns):
 
     # Events
 
-    def put_events(self, events: Iterable[Event]) -> int:
+    def put_events(self, events: Iterable[Event], *, strict: bool = False) -> int:
         """How many events were new (a replay is not), all written or none; once this returns they survive a crash.
 
-        Accounts that part by them lose the answers kept for them, which may rest on each other's acts.
+        Accounts that part by them lose the answers kept for them, which may rest on each other's acts. An event whose
+        id is that of another account's event is no new one either; when `strict`, it raises Taken.
         """
         with self._database.writing() as connection:
-            return self._put(connection, events)
+            return self._put(connection, events, strict=strict)
 
-    def _put(self, connection: Connection, events: Iterable[Event]) -> int:
+    def _put(self, connection: Connection, events: Iterable[Event], *, strict: bool = False) -> int:
         new, told = 0, list[Event]()
         insert = self._database.insert(EVENTS).on_conflict_do_nothing(index_elements=["event_id"])
         statement = insert.returning(EVENTS.c.event_id)
         for some in _chunks(events):
             rows = [{"event_id": e.event_id, "user_id": e.user_id, "at": micros(e.at), "body": _json(e)} for e in some]
             kept = {row.event_id for row in connection.execute(statement, rows)}
+            if strict and len(kept) < len(some):
+                self._check_owners(connection, some)
             new += len(kept)
             told += links.keep(connection, {e.event_id: e for e in reversed(some) if e.event_id in kept}.values())
         if told:
             links.part(connection, self._told(links.spoken_of(told), connection), told)
             self._note(connection, _LINKING, uuid.uuid4().hex)
         return new
+
+    def _check_owners(self, connection: Connection, events: Collection[Event]) -> None:
+        """Raise Taken where one of these events has the id of another account's."""
+        stored = EVENTS.select().where(EVENTS.c.event_id.in_([event.event_id for event in events]))
+        owners = {row.event_id: row.user_id for row in self._database.read(stored, connection)}
+        for event in events:
+            if owners.get(event.event_id, event.user_id) != event.user_id:
+                raise Taken(event.event_id, event.user_id)
 
     def _told(self, user_ids: Iterable[str], within: Connection | None = None) -> list[Event]:
         return [self._parsed(Event, row.body) for row in links.told(self._database, user_ids, within)]
@@ -209,12 +220,14 @@ class Store(Turns):
         """
         with self._database.writing() as connection:
             told = self._told(user_ids, connection)
+            self._database.hold(connection, links.spoken_of(told).union(user_ids))
             people = [identity_of(one, told) for one in user_ids]
             remaining = {other: person for person in people for other in person.others if other not in user_ids}
             answers = links.erase_answers(connection, links.spoken_of(told).difference(user_ids))
             events, turns, theirs = links.erase(connection, user_ids)
             self._put(connection, [word for one, person in remaining.items() for word in person.each_apart([one])])
-            self._note(connection, _FORGETTING, uuid.uuid4().hex)
+            for note in (_FORGETTING, ERASURE):
+                self._note(connection, note, uuid.uuid4().hex)
         self._database.scrub()
         return Forgotten(events, turns + answers, theirs, tuple(sorted(remaining)))
 
@@ -236,6 +249,7 @@ class Store(Turns):
     def take_back(self, user_id: str, turns: Collection[int], event_ids: Collection[str]) -> int:
         """Erase some turns and events of a person, all or none; how many events. What others hold stays."""
         with self._database.writing() as connection:
+            self._database.hold(connection, [user_id])
             connection.execute(TURNS.delete().where(TURNS.c.user_id == user_id, TURNS.c.turn_id.in_(list(turns))))
             theirs = (EVENTS.c.user_id == user_id) & EVENTS.c.event_id.in_(list(event_ids))
             taken = connection.execute(EVENTS.delete().where(theirs)).rowcount

@@ -12,6 +12,7 @@ from agent.stored import Begun, Turn
 if TYPE_CHECKING:
     from agent.database import Connection, Row
 
+ERASURE = "erasure"  # the note of the last time that somebody was forgotten
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -43,7 +44,30 @@ class Turns:
     def add_turn(self, user_id: str, conversation_id: str, role: str, content: str, at: datetime | None = None) -> None:
         """Append to a conversation; `at` is now unless given."""
         with self._database.writing() as connection:
+            self._database.hold(connection, [user_id])
             self._append(connection, user_id, conversation_id, role, content, at)
+
+    def keep_answer(
+        self, user_id: str, conversation_id: str, wish: str | None, content: str, *, erasure: str | None
+    ) -> bool:
+        """Append an answer, after the wish where there is one, both or none.
+
+        False, and nothing is kept, where somebody was forgotten since `erasure` was read: it may rest on them.
+        """
+        with self._database.writing() as connection:
+            self._database.hold(connection, [user_id])
+            found = connection.execute(META.select().where(META.c.key == ERASURE)).first()
+            if (found and found.value) != erasure:
+                return False
+            for role, text in (("user", wish), ("assistant", content)):
+                if text:
+                    self._append(connection, user_id, conversation_id, role, text)
+        return True
+
+    @property
+    def erasure(self) -> str | None:
+        """Changes whenever somebody is forgotten."""
+        return self.meta_get(ERASURE)
 
     def answer_turn(self, turn: int, user_id: str, conversation_id: str, content: str) -> bool:
         """Append an answer to a turn that is the last of its conversation.
@@ -104,9 +128,10 @@ class Turns:
         return int(written[0]) if written else 0
 
     def _last_turn(self, user_id: str, conversation_id: str, within: Connection) -> int | None:
-        """The number of the last turn of a conversation, held until the transaction ends; None where there is none."""
+        """The number of the last turn of a conversation, None for none; it stays so until the transaction ends."""
+        self._database.hold(within, [user_id])
         theirs = (TURNS.c.user_id == user_id) & (TURNS.c.conversation_id == conversation_id)
-        newest = TURNS.select().where(theirs).order_by(TURNS.c.turn_id.desc()).limit(1).with_for_update()
+        newest = TURNS.select().where(theirs).order_by(TURNS.c.turn_id.desc()).limit(1)
         row = within.execute(newest).first()
         return None if row is None else int(row.turn_id)
 

@@ -205,6 +205,25 @@ def test_whoever_is_forgotten_meanwhile_is_not_kept(talk: Conversations) -> None
     assert "leo" not in talk.recommender.store.users()
 
 
+def test_a_slate_whose_person_is_forgotten_while_it_is_ranked_is_not_kept(tmp_path: Path) -> None:
+    def score(*_: str) -> float:
+        palate.forget("leo")
+        return -1.0
+
+    with talking(tmp_path, Scripted(scores=score)) as talk:
+        palate = talk.recommender
+        palate.tell("leo", likes=["f01"])
+        slate = palate.recommend("leo", "a quiet film", k=2)
+        assert len(slate) == 2
+        assert [(d.stage, d.reason) for d in slate.degraded][-1] == (
+            "store",
+            "this answer was not kept: somebody was forgotten meanwhile",
+        )
+        assert palate.store.users() == []
+        assert not palate.recommend("leo", "a quiet film", k=2, llm=False).degraded
+        assert [turn.role for turn in palate.store.turns_of("leo")] == ["user", "assistant"]
+
+
 def test_one_reply_at_a_time(talk: Conversations) -> None:
     pieces = talk.reply("max", "wish: a quiet film", conversation_id="one", llm=False)
     next(pieces)
@@ -287,6 +306,22 @@ def test_a_conversation_that_the_caller_tells(talk: Conversations) -> None:
     assert (
         done(say(talk, "sue", "bye", before=told("wish: a quiet film", "ok"))).conversation_id != reply.conversation_id
     )
+
+
+def test_what_was_taken_back_does_not_return_when_the_conversation_is_told_again(talk: Conversations) -> None:
+    before = told("loved: f01", "ok")
+    first = done(say(talk, "ted", "loved: f01"))
+    second = done(say(talk, "ted", "loved: f02", before=before))
+    assert second.conversation_id != first.conversation_id
+    palate = talk.recommender
+    ours = [event.event_id for event in palate.events("ted") if event.item_id == "f01"]
+    assert len(ours) == 2
+    palate.take_back("ted", ours)
+    told_again = told("loved: f01", "ok", "loved: f02", "ok")
+    third = done(say(talk, "ted", "loved: f03", before=told_again))
+    assert third.conversation_id == second.conversation_id
+    assert sorted(r.item_id for r in palate.profile("ted").liked) == ["f02", "f03"]
+    assert len(palate.events("ted")) == 2, "each of the others once"
 
 
 def test_what_the_other_side_named_in_prose_was_shown(talk: Conversations) -> None:

@@ -115,6 +115,11 @@ def press_why(turn: Locator) -> Locator:
     return drawer
 
 
+def busy(route: Route) -> None:
+    """What a server answers where too many wait."""
+    route.fulfill(status=503, body="{}")
+
+
 def test_the_whole_way_from_a_wish_to_being_forgotten(server: PageServer, visit: Visiting) -> None:
     here = visit(server)
     page = here.page
@@ -257,6 +262,84 @@ def test_a_busy_server_is_tried_again_when_it_says_so(server: PageServer, visit:
     page.get_by_role("button", name="Try again", exact=True).click()
     expect(page.locator(".card")).to_have_count(5)
     expect(page.locator(".turn")).to_have_count(1)
+
+
+def test_an_act_is_written_once_whatever_fails_after_it(modelless: PageServer, visit: Visiting) -> None:
+    page = visit(modelless).page
+    turn = say(page, "a comedy")
+    first = titles(turn)[0]
+    like = turn.locator(".card").first.locator(".act.like")
+    again = page.get_by_role("button", name="Try again", exact=True)
+    told: list[str] = []
+
+    def lose(route: Route) -> None:  # it is written, and the answer is lost
+        route.fetch()
+        route.abort()
+
+    page.on("request", lambda one: told.append(one.post_data or "") if one.url.endswith("/v1/events") else None)
+    page.route("**/v1/events", lose, times=1)
+    page.route("**/v1/recommend", busy, times=1)
+    like.click()
+    expect(page.get_by_role("alert")).to_contain_text("The server does not answer.")
+    again.click()
+    expect(page.get_by_role("alert")).to_contain_text("The server is busy.")
+    expect(like).to_have_attribute("aria-pressed", "true")
+    assert len(set(told)) == 1
+    again.click()
+    expect(turn.locator(".card h4 .title").filter(has_text=first)).to_have_count(0)
+    assert len(told) == 2
+    assert [one["title"] for one in profile(modelless)["liked"]] == [first]
+    noted = turn.get_by_role("list", name="What you said of these").get_by_role("listitem")
+    expect(noted).to_have_count(1)
+    noted.get_by_role("button", name="Take back").click()
+    expect(noted).to_have_count(0)
+
+
+def test_an_act_that_is_taken_back_lets_go_of_its_button(modelless: PageServer, visit: Visiting) -> None:
+    page = visit(modelless).page
+    turn = say(page, "a comedy")
+    like = turn.locator(".card").first.locator(".act.like")
+    held: list[Route] = []
+    page.route("**/v1/recommend", lambda route: busy(route) if held else held.append(route))
+    like.click()
+    expect(like).to_have_attribute("aria-pressed", "true")
+    turn.locator(".noted .undo").click()
+    expect(turn.locator(".noted li")).to_have_count(0)
+    expect(page.get_by_role("alert")).to_contain_text("The server is busy.")
+    expect(like).to_have_attribute("aria-pressed", "false")
+    assert profile(modelless)["liked"] == []
+
+
+def test_a_message_is_taken_back_once_though_it_is_pressed_twice(modelless: PageServer, visit: Visiting) -> None:
+    here = visit(modelless)
+    page = here.page
+    say(page, "a comedy")
+    say(page, "a drama")
+    page.get_by_role("button", name="Take back", exact=True).evaluate("node => { node.click(); node.click(); }")
+    expect(page.get_by_role("textbox")).to_have_value("a drama")
+    expect(page.locator(".turn .message")).to_have_text(["a comedy"])
+    assert len([url for url in here.asked if "/undo?" in url]) == 1
+
+
+def test_what_is_shown_is_told_until_the_server_has_heard_it(modelless: PageServer, visit: Visiting) -> None:
+    page = visit(modelless).page
+    turn = say(page, "a comedy")
+    turn.locator(".card").first.locator(".act.view").click()
+    expect(turn.locator(".noted li")).to_have_count(1)
+    expect(turn.locator(".cards")).to_have_attribute("aria-busy", "false")
+    shown: list[bool] = []
+    page.on(
+        "request", lambda one: shown.append("shown" in (one.post_data or "")) if one.url.endswith("converse") else None
+    )
+    page.route("**/v1/converse", busy, times=1)
+    page.get_by_role("textbox").fill("thanks")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Try again", exact=True).click()
+    expect(page.locator(".turn").last.locator(".foot .last")).to_be_visible()
+    say(page, "thanks again")
+    assert shown == [True, True, False]
+    page.locator(".noted .undo").click()
+    expect(page.locator(".noted li")).to_have_count(0)
 
 
 def test_without_a_model_the_order_is_recalls_and_the_page_says_so(modelless: PageServer, visit: Visiting) -> None:

@@ -6,14 +6,17 @@ import os
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from agent.errors import Taken
 from agent.recommender import Recommender
 from agent.settings import Settings, load_settings
+from agent.store import Store
 from agent.types import Event, EventKind, Item
 
 pytest.importorskip("psycopg")
@@ -74,6 +77,40 @@ def test_two_servers_share_what_people_do_and_say(url: str, tmp_path: Path) -> N
         assert (gone.events, gone.turns) == (1, 1)
         assert not two.events("ada")
     assert not (tmp_path / "one" / "palate.sqlite").exists()
+
+
+def test_of_two_who_go_on_from_the_same_turn_one_is_kept(url: str) -> None:
+    late: list[int | None] = []
+    with Store.at_url(url) as one, Store.at_url(url) as two:
+        for after in (None, "last"):
+            turn = one.turns_of("bea")[-1].turn_id if after else None
+            other = threading.Thread(target=lambda turn=turn: late.append(two.hear("bea", "c", "two", [], after=turn)))
+
+            def meanwhile(other: threading.Thread = other) -> Iterator[Event]:
+                other.start()
+                other.join(0.5)  # it waits until the first is done
+                yield Event(user_id="bea", kind=EventKind.VIEW, item_id="t")
+
+            assert one.hear("bea", "c", "one", meanwhile(), after=turn) is not None
+            other.join()
+        assert late == [None, None]
+        assert [turn.content for turn in two.turns_of("bea")] == ["one", "one"]
+
+
+def test_an_answer_that_comes_while_its_person_is_forgotten_is_not_kept(url: str) -> None:
+    with Store.at_url(url) as store:
+        store.add_turn("cas", "c", "user", "hello")
+        erasure = store.erasure
+        assert store.forget("cas").turns == 1
+        assert not store.keep_answer("cas", "d", "a wish", "an answer", erasure=erasure)
+        assert store.turns_of("cas") == []
+        assert store.keep_answer("cas", "d", "a wish", "an answer", erasure=store.erasure)
+        assert [turn.role for turn in store.turns_of("cas")] == ["user", "assistant"]
+        seen = Event(event_id="same", user_id="cas", kind=EventKind.VIEW, item_id="t")
+        both = [seen, seen.model_copy(update={"user_id": "dan"})]
+        with pytest.raises(Taken):
+            store.put_events(both, strict=True)
+        assert store.events_of("cas") == []
 
 
 def test_the_database_may_be_another_file_and_its_password_is_never_shown(tmp_path: Path) -> None:

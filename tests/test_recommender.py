@@ -92,6 +92,13 @@ def test_why_computes_the_path_of_an_item_never_shown(palate: Recommender) -> No
     assert why[0].rationale is not None
 
 
+def test_no_time_for_a_reason_is_refused(palate: Recommender) -> None:
+    with pytest.raises(ConfigError, match="timeout_s is 0"):
+        palate.why("bob", "Heat", timeout_s=0)
+    with pytest.raises(ConfigError, match="timeout_s is 0"):
+        palate.explain("bob", ["Heat"], timeout_s=0)
+
+
 def test_explain_gives_reasons_for_any_items_in_their_order(palate: Recommender) -> None:
     slate = palate.explain("ada", ["Alien", "The Incredibles"])
     assert [r.item.title for r in slate] == ["Alien", "The Incredibles"]

@@ -69,6 +69,13 @@ def test_an_internal_error_is_one_line_and_one_problem(tmp_path: Path) -> None:
     assert 'status="500"' in counts
 
 
+def test_methods_that_are_none_are_counted_as_one(tmp_path: Path) -> None:
+    for method, counted in (("ADA-WAS-HERE", "other"), ("get", "other"), ("PATCH", "PATCH")):
+        _, _, counts = asked(echoes, tmp_path, [part(b"")], method=method)
+        assert f'method="{counted}",route="other",status="200"' in counts
+        assert "ADA" not in counts
+
+
 def test_an_error_after_the_answer_began_adds_nothing_to_it(tmp_path: Path) -> None:
     sent, notes, _ = asked(begins_and_fails, tmp_path, [part(b"{}")])
     assert [message["type"] for message in sent] == ["http.response.start"]

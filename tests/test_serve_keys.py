@@ -76,6 +76,13 @@ def test_nothing_is_answered_without_a_key_that_is_known(server: Server, secrets
     assert (openai["type"], openai["code"]) == ("authentication_error", "invalid_api_key")
 
 
+def test_no_way_of_writing_an_address_goes_round_the_keys(server: Server) -> None:
+    for path in ("/metrics%0A", "/metrics%00", "/v1/profile%0A?user=ada", "/v1/page%0A", "/%0A/metrics", "/%7F"):
+        got = server.ask("GET", path)
+        assert (got.status, got.json["title"]) == (400, "Bad Request"), path
+    assert server.ask("GET", "/metrics/").status == 401
+
+
 def test_a_key_for_one_person_reads_and_writes_that_person_alone(server: Server, secrets: dict[str, str]) -> None:
     ada = bearer(secrets["ada"])
     assert server.ask("GET", "/v1/page", **ada).json["user"] == "ada"
@@ -94,6 +101,24 @@ def test_a_key_for_one_person_reads_and_writes_that_person_alone(server: Server,
     ]
     assert [got.status for got in others] == [403] * len(others)
     assert server.ask("GET", "/v1/profile?user=bob", **bearer(secrets["any"])).json["liked"] == []
+
+
+def test_an_event_id_of_another_person_is_refused_and_nothing_is_written(
+    server: Server, secrets: dict[str, str]
+) -> None:
+    anyone = bearer(secrets["any"])
+    theirs = {"user": "cleo", "kind": "like", "item_id": "f05", "event_id": "first/1"}
+    assert server.ask("POST", "/v1/events", {"events": [theirs]}, **anyone).json["written"] == 1
+    before = server.ask("GET", "/v1/profile", **bearer(secrets["ada"])).json["liked"]
+    own = [{"kind": "like", "item_id": "f06"}, {"kind": "like", "item_id": "f07", "event_id": "first/1"}]
+    got = server.ask("POST", "/v1/events", {"events": own}, **bearer(secrets["ada"]))
+    assert (got.status, got.json["detail"]) == (409, "events.1.event_id is taken")
+    assert "cleo" not in got.raw.decode()
+    assert server.ask("GET", "/v1/profile", **bearer(secrets["ada"])).json["liked"] == before
+    assert server.ask("POST", "/v1/events", {"events": [theirs]}, **anyone).json["written"] == 0
+    both = [{**theirs, "event_id": "first/2"}, {**theirs, "event_id": "first/2", "user": "dora"}]
+    twice = server.ask("POST", "/v1/events", {"events": both}, **anyone)
+    assert (twice.status, twice.json["detail"]) == (409, "events.1.event_id is taken")
 
 
 def test_a_key_that_asks_too_often_is_told_when_it_may_again(server: Server, secrets: dict[str, str]) -> None:

@@ -203,7 +203,23 @@ def test_the_deadline_of_a_request_holds(slow: Server, log: Path) -> None:
     assert told(log, f"expired {PATIENCE_S + 3} deaf")
 
 
-def test_a_signal_lets_answers_end_and_a_second_one_does_not(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("method", "path", "body", "most_s"),
+    [
+        ("POST", "/v1/explain", {"user": "ada", "items": ["f01"], "timeout_s": 7}, 7),
+        ("GET", "/v1/why?user=ada&item=f01", None, 30),
+    ],
+)
+def test_reasons_have_the_time_that_is_left(
+    slow: Server, log: Path, method: str, path: str, body: object, most_s: float
+) -> None:
+    assert slow.ask(method, path, body).status == 200
+    kind, _, left_s = log.read_text(encoding="utf-8").splitlines()[-1].split()
+    assert path.startswith(f"/v1/{kind}")
+    assert 0 < float(left_s) <= most_s
+
+
+def test_a_signal_lets_answers_end(tmp_path: Path) -> None:
     with slow_server(tmp_path / "log") as server, ThreadPoolExecutor(1) as other:
         asked = other.submit(server.ask, "POST", "/v1/converse", said(1.0))
         wait_for(lambda: told(tmp_path / "log", "began 1.0"))
@@ -222,3 +238,21 @@ def test_after_its_time_an_answer_is_cut_and_the_server_ends(tmp_path: Path) -> 
             code, noted = server.end(signal.SIGTERM)
         assert (code, noted) == (0, "")
         assert told(tmp_path / "log", f"closed {PATIENCE_S}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_a_server_that_is_stuck_as_where_a_model_opens(tmp_path: Path, number: int) -> None:
+    with slow_server(tmp_path / "log") as server:
+        server.hang_up("/v1/converse", said(60, "stuck"), after=b"event: heard")
+        server.process.send_signal(number)
+        wait_for(lambda: refuses(server))
+        assert server.end(number) == (128 + number, "palate: interrupted\n")
+        assert not told(tmp_path / "log", "ended 60 stuck")
+
+
+def refuses(server: Server) -> bool:
+    try:
+        server.ask("GET", "/healthz")
+    except OSError:
+        return True
+    return False

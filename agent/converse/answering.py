@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -85,6 +85,12 @@ class Answer:
             yield Words(text=" ")
         self.spoke = self.spoke or bool(text)
         yield from spoken(text, items, places)
+
+    def ask(self, asked: Asked) -> Asked:
+        """The request that is worked on from here on. All of one answer share the time of the first, until the stop."""
+        self.asked = asked if self.asked is None else replace(asked, deadline=self.asked.deadline)
+        self.stop.bind(self.asked.deadline)
+        return self.asked
 
     @property
     def deadline(self) -> Deadline:

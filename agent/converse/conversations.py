@@ -13,8 +13,7 @@ from contextlib import contextmanager
 from pydantic import TypeAdapter, ValidationError
 
 from agent.converse.answering import Answer, Terms
-from agent.converse.fold import heard
-from agent.converse.fold import shown as shown_after
+from agent.converse.fold import heard, seen
 from agent.converse.kept import Conversation, Kept, Record, Said, Spoken, conversation_of, record_of, spoken_of
 from agent.converse.pieces import Heard, Piece, Reply
 from agent.converse.recording import Recording
@@ -157,7 +156,7 @@ class Conversations:
                     yield piece
             finally:
                 self._keep(turn, answer, recording.text)
-            yield _reply(answer, recording, tuple(events))
+        yield _reply(answer, recording, tuple(events))  # the next message may come as soon as this one is answered
 
     def _understood(self, message: str, state: State) -> Understood:
         """What a message means; where one waits to hear which item it means, and this names it, what that one means."""
@@ -178,12 +177,13 @@ class Conversations:
         """What is known before the message: from what is kept, or from what the caller tells."""
         fresh = State(user_id=user_id, conversation_id=talk)
         if told is not None:
-            return told.folded(fresh, self.reader, lambda: self.recommender.parts.titles)
+            kept = record.last is not None
+            return told.folded(fresh, self.reader, lambda: self.recommender.parts.titles, kept=kept)
         return Folded(record.state_before(len(record.kept)) or fresh, [])
 
     def _as_seen(self, state: State, item_ids: Sequence[str]) -> State:
         """The state with what the person sees, where that is another order than the last that was given here."""
-        return shown_after(state, [item.item_id for item in self.recommender.store.items(dict.fromkeys(item_ids))])
+        return seen(state, [item.item_id for item in self.recommender.store.items(dict.fromkeys(item_ids))])
 
     def _hear(self, record: Record, state: State, message: str, events: Sequence[Event]) -> int:
         """Keep what was said and its events, in one step; the number of the turn. Raises Busy."""

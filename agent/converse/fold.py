@@ -74,6 +74,14 @@ def shown(state: State, item_ids: Sequence[str]) -> State:
     )
 
 
+def seen(state: State, item_ids: Sequence[str]) -> State:
+    """The state with what the person sees by now, ranked anew or not: what was spoken of stays so while it is seen."""
+    if tuple(item_ids) == state.slate:
+        return state
+    after = shown(state, item_ids)
+    return after.model_copy(update={"focus": state.focus}) if state.focus in item_ids else after
+
+
 def asking(state: State, question: Question) -> State:
     """The state after a question was asked."""
     asked = dict.fromkeys((*state.asked, question.name))

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from agent.converse.pieces import Mention, Words
 from agent.converse.wording import with_marks
-from agent.errors import ModelError, PromptError
+from agent.deadline import Deadline
+from agent.errors import ModelError, ModelTimeout, PromptError
 from agent.explain.grounding import Grounds
 from agent.llm.base import Completion, Model
 from agent.types import Degradation, Item, Slate
@@ -81,20 +82,31 @@ class Remark:
                     yield rest
                 return
             if not isinstance(heard, str):
-                self._answer.degraded.append(Degradation(stage="remark", reason=heard.message))
+                if not self._answer.stop.called:
+                    self._answer.degraded.append(Degradation(stage="remark", reason=heard.message))
                 return
             text += heard
             while (found := _SENTENCE.match(text)) and found.end() < len(text):
                 yield found[0].strip()
                 text = text[found.end() :]
 
+    def _next(self) -> _Heard:
+        """What comes next; that it came too late where no time is left or nobody listens."""
+        deadline, stop = self._answer.deadline, self._answer.stop
+        while not stop.called and not deadline.expired:
+            with suppress(queue.Empty):
+                return self._within(min(_MOMENT_S, deadline.remaining_s))
+        return ModelTimeout("out of time while the remark was written", "Give the request a longer timeout")
+
     def _hear_out(self) -> None:
         """Wait a moment for the model to stop, to know what it cost."""
+        moment = Deadline(_MOMENT_S)
         with suppress(queue.Empty):
             while not self._over and not self._answer.stop.called:
-                self._next(_MOMENT_S)
+                self._within(moment.remaining_s)
 
-    def _next(self, wait_s: float | None = None) -> _Heard:
+    def _within(self, wait_s: float) -> _Heard:
+        """What comes within that time. Raises queue.Empty."""
         heard = self._heard.get(timeout=wait_s)
         self._over = not isinstance(heard, str)
         if isinstance(heard, Completion):
@@ -104,12 +116,13 @@ class Remark:
         return heard
 
     def _write(self) -> None:
-        """Ask the model, in a thread of its own."""
+        """Ask the model, in a thread of its own; whatever happens there, the end is put where it is waited for."""
         answer = self._answer
+        end: _Heard = ModelError("the model broke off while it wrote a remark", "See what it said on stderr")
         try:
             prompt = answer.wording.prompt("chat", self._model.control_tokens)
             asked = {"items": self._shown(), "wish": self._wish or "", "noun": answer.recommender.settings.noun}
-            (written,) = self._model.complete(
+            (end,) = self._model.complete(
                 prompt.prefix(noun=asked["noun"]),
                 [prompt.candidate(**asked)],
                 answer.deadline,
@@ -117,9 +130,9 @@ class Remark:
                 on_text=lambda _, piece: self._told(piece),
             )
         except (ModelError, PromptError) as error:
-            self._heard.put(error)
-        else:
-            self._heard.put(written)
+            end = error
+        finally:
+            self._heard.put(end)
 
     def _told(self, piece: str) -> bool:
         self._heard.put(piece)

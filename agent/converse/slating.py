@@ -94,7 +94,7 @@ def _ranked(answer: Answer) -> tuple[Ranked, Notes]:
 
 def _rank(answer: Answer, beside: Sequence[str]) -> Ranked:
     terms, state = answer.terms, answer.state
-    answer.asked = answer.recommender.asked(
+    asked = answer.recommender.asked(
         state.user_id,
         state.wish,
         k=terms.k,
@@ -106,8 +106,7 @@ def _rank(answer: Answer, beside: Sequence[str]) -> Ranked:
         sought=_sought(state, answer.understood.message, answer.items(state.like)),
         leaning=Leaning(tuple(_preferred(state)), state.refused),
     )
-    answer.stop.bind(answer.asked.deadline)
-    return answer.recommender.ranked(answer.asked)
+    return answer.recommender.ranked(answer.ask(asked))
 
 
 def _some_pass(answer: Answer, constraints: Sequence[Constraint]) -> bool:

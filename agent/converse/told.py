@@ -65,9 +65,11 @@ class Telling:
         """The name of the conversation that begins with these words."""
         return f"told-{self.marks[0]}"
 
-    def folded(self, state: State, reader: Reads, titles: Callable[[], Titles]) -> Folded:
+    def folded(self, state: State, reader: Reads, titles: Callable[[], Titles], *, kept: bool = False) -> Folded:
         """What is known after all that is told, from a fresh state on.
 
+        Where turns of this conversation are `kept`, no event comes with it: what was said became events when it was
+        heard, and what was taken back since does not return.
         Slates are read from numbered lists; where there is none, what an answer names in its sentences was shown, and
         the last of it was spoken of; then the newest words of both are kept, for items are sought by all of them.
         """
@@ -80,7 +82,7 @@ class Telling:
             if mark:
                 understood = reader.read(said.text[:MAX_TOLD_CHARS], state)
                 state = _with_words(heard(state, understood), said.text)
-                events += events_of(self.user_id, understood, mark)
+                events += [] if kept else events_of(self.user_id, understood, mark)
             elif said.role == "assistant":
                 state = _answered(state, said.text[:MAX_TOLD_CHARS], reader, titles())
         return Folded(state, events)

@@ -61,7 +61,9 @@ def _places(path: Sequence[Step]) -> Mapping[str, int]:
 
 def _of(answer: Answer, item: Item) -> Iterator[Words | Mention]:
     """The reason of one item, and by what it came to the front."""
-    slate = _slate_with(answer, [item]) or answer.recommender.why(answer.state.user_id, item)
+    slate = _slate_with(answer, [item]) or _placed(answer, item)
+    if answer.stop.called:
+        return
     one = _in(slate, item)
     if one.rationale is not None:
         yield from answer.say("why", "reason", [item])
@@ -70,6 +72,17 @@ def _of(answer: Answer, item: Item) -> Iterator[Words | Mention]:
     if best:
         told = [{"signal": signal, "place": place} for signal, place in best]
         yield from answer.say("why", "places", [item], signals=told)
+
+
+def _placed(answer: Answer, item: Item) -> Slate:
+    """The path of an item that was never shown, computed now."""
+    terms, user_id = answer.terms, answer.state.user_id
+    asked = answer.recommender.asked(
+        user_id, None, k=1, llm=terms.llm, timeout_s=terms.timeout_s, language=answer.language
+    )
+    slate = answer.recommender.placed(answer.ask(asked), item)
+    answer.degraded.extend(slate.degraded)
+    return slate
 
 
 def _this_and_that(answer: Answer, first: Item, second: Item) -> Iterator[Words | Mention]:

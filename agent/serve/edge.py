@@ -59,6 +59,8 @@ class Gate:
 
     def admit(self, scope: Scope) -> None:
         """Leave the caller in the request's state. Raises Refused."""
+        if any(ord(sign) < 0x20 or ord(sign) == 0x7F for sign in scope["path"]):
+            raise Refused(400, "an address holds no control characters", "See /openapi.json")
         connection = HTTPConnection(scope)
         host = connection.headers.get("host", "")
         if self.hosts is not None and _name(host) not in self.hosts:
@@ -190,7 +192,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 def _guarded(path: str) -> bool:
     """Whether a key is asked for, where there are keys."""
-    return path == "/metrics" or (path.startswith("/v1/") and path != "/v1/page")
+    return path.startswith(("/metrics", "/v1/")) and path != "/v1/page"
 
 
 def _name(host: str) -> str:

@@ -10,7 +10,8 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from agent.types import Degradation
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-OTHER = "other"  # the route of what is none
+OTHER = "other"  # the route of what is none, and the method of what no route takes
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -44,7 +45,7 @@ class Meters:
 
     def request(self, route: str, method: str, status: int, first_s: float, whole_s: float) -> None:
         """Count a request and the time that it took."""
-        self._requests.labels(route, method, str(status)).inc()
+        self._requests.labels(route, method if method in METHODS else OTHER, str(status)).inc()
         self._seconds.labels(route).observe(whole_s)
         self._first.labels(route).observe(first_s)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
+from threading import Timer
 from types import FrameType
+from typing import NoReturn
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,6 +21,7 @@ from agent.serve.keys import Keys
 from agent.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_CUT_S = 1.0  # after a second signal: for answers to end, and for one that was only an echo of the first
 
 
 def is_local(host: str) -> bool:
@@ -60,7 +64,8 @@ def bound(host: str, port: int) -> socket.socket:
 def run(app: FastAPI, here: socket.socket, settings: Settings, announce: Callable[[str], None]) -> bool:
     """Answer until a signal comes; whether it was Ctrl-C. `announce` hears the address once requests are taken.
 
-    Answers under way are waited for, at most as long as one may take; a second Ctrl-C ends them.
+    Answers under way are waited for, at most as long as one may take, and so is a model that opens. A second signal
+    cuts them off, and the process with them where that takes longer than a moment.
     """
     config = uvicorn.Config(
         app,
@@ -99,10 +104,14 @@ class _Server(uvicorn.Server):
         return tuple(self._captured_signals)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """See `uvicorn.Server.handle_exit`; a third signal ends the process at once."""
+        """See `uvicorn.Server.handle_exit`; a second signal ends the process after a moment, a third one at once."""
         if self.force_exit:
-            signal.signal(sig, signal.SIG_DFL)
-            signal.raise_signal(sig)
+            _end(sig)
+        if self.should_exit:
+            self.force_exit = True
+            ending = Timer(_CUT_S, _end, (sig,))
+            ending.daemon = True
+            ending.start()
         super().handle_exit(sig, frame)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -119,3 +128,10 @@ class _Server(uvicorn.Server):
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _end(number: int) -> NoReturn:
+    """End the process, whatever its threads do, with the line and the code of one that a signal ended."""
+    with suppress(OSError):
+        os.write(2, b"palate: interrupted\n")
+    os._exit(128 + number)

@@ -102,17 +102,20 @@ def one_of(slate: Slate | None, item_id: str) -> Slate | None:
     return None
 
 
-def remembered(slate: Slate, store: Store) -> Slate:
-    """The slate, kept as a turn of a conversation so that `why` can answer from it; if it cannot be, it says so."""
-    conversation = uuid.uuid4().hex
+def remembered(slate: Slate, store: Store, erasure: str | None) -> Slate:
+    """The slate, kept as a turn of a conversation so that `why` can answer from it; if it cannot be, it says so.
+
+    It is not kept where somebody was forgotten since the store's `erasure` was read, before the request.
+    """
+    content = slate.model_dump_json()
     try:
-        if slate.wish:
-            store.add_turn(slate.user_id, conversation, "user", slate.wish)
-        store.add_turn(slate.user_id, conversation, "assistant", slate.model_dump_json())
+        if store.keep_answer(slate.user_id, uuid.uuid4().hex, slate.wish, content, erasure=erasure):
+            return slate
+        reason = "somebody was forgotten meanwhile"
     except StoreError as error:
-        lost = Degradation(stage="store", reason=f"this answer was not kept: {error}")
-        return slate.model_copy(update={"degraded": (*slate.degraded, lost)})
-    return slate
+        reason = str(error)
+    lost = Degradation(stage="store", reason=f"this answer was not kept: {reason}")
+    return slate.model_copy(update={"degraded": (*slate.degraded, lost)})
 
 
 class Stopwatch:

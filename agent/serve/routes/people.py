@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
 from agent.acts import tag_named
-from agent.errors import ConfigError, NotFound
+from agent.errors import ConfigError, NotFound, Taken
 from agent.recommender import Recommender
 from agent.serve.bodies import ACTS, Act, EventsBody, InterestsBody
 from agent.serve.callers import Caller
@@ -28,7 +28,12 @@ def events(request: Request, body: Annotated[EventsBody, asked("events")]) -> JS
     """Write acts, all or none; the next answer knows them. `written` counts those that are new."""
     here, who = serving(request).fresh, caller(request)
     acts = [_event(here, who, n, act) for n, act in enumerate(body.events)]
-    written = here.put_events(acts)
+    try:
+        written = here.put_events(acts, strict=True)
+    except Taken as taken:
+        names = [(act.event_id, act.user_id) for act in acts]
+        place = names.index((taken.event_id, taken.user_id))
+        raise Refused(409, f"events.{place}.event_id is taken", taken.hint) from taken
     ids = {event.item_id for event in acts if event.item_id is not None}
     items = {item.item_id: item for item in here.store.items(ids)}
     rows = [{"user": event.user_id, **event_json(event, items), "text": event.text} for event in acts]

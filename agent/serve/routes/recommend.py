@@ -37,14 +37,16 @@ async def explain(request: Request, body: Annotated[ExplainBody, asked("explain"
     llm = body.llm and here.llm
 
     ask = partial(here.recommender.explain, user, body.items, wish=body.wish, llm=llm)
-    return _answer(here, await here.one(request, lambda _: ask(), body.timeout_s))
+    return _answer(here, await here.one(request, lambda left_s: ask(timeout_s=left_s), body.timeout_s))
 
 
 @router.get("/v1/why", responses=answers(WHY, 404, 409, 503))
 async def why(request: Request, item: Title, user: Identifier | None = None) -> JSONResponse:
     """The whole path of one item, alone in a slate: from the newest slate that shows it, else computed now."""
     here, who = serving(request), caller(request).user(user)
-    return _answer(here, await here.one(request, lambda _: here.recommender.why(who, item, llm=here.llm)))
+
+    ask = partial(here.recommender.why, who, item, llm=here.llm)
+    return _answer(here, await here.one(request, lambda left_s: ask(timeout_s=left_s)))
 
 
 @router.get("/v1/items", responses=answers(ITEMS))

@@ -84,10 +84,14 @@ export function recommend(wish, where, k, signal) {
   return read("POST", "v1/recommend", said, signal);
 }
 
-/** Write one act on an item: `like`, `dislike` or `view`; the id of the event. */
-export async function tell(kind, itemId) {
-  const { events } = await read("POST", "v1/events", { events: [{ user: user(), kind, item_id: itemId }] });
-  return events[0].event_id;
+/** An id that nothing else has. */
+export function freshId() {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Write one act on an item: `like`, `dislike` or `view`. Told again under the same id, it stays one act. */
+export function tell(kind, itemId, eventId) {
+  return read("POST", "v1/events", { events: [{ user: user(), kind, item_id: itemId, event_id: eventId }] });
 }
 
 /** Take an act back by the id of its event. */

@@ -21,6 +21,7 @@ export class Chat {
     this.id = null;
     this.turns = [];
     this.running = null;
+    this.undoing = false;
     this.message = byId("message");
     byId("composer").addEventListener("submit", (event) => this.#submitted(event));
     this.message.addEventListener("keydown", (event) => this.#typed(event));
@@ -60,14 +61,14 @@ export class Chat {
   /** Say something. */
   async say(message) {
     const said = message.trim();
-    if (!said || this.running) return;
+    if (!said || this.running || this.undoing) return;
     this.running = new AbortController();
     this.#busy(true);
     await this.ready;
     this.turns.at(-1)?.settle();
     const turn = this.#turn(said);
     bring(turn.node);
-    this.#keep(this.id ?? freshId()); // named here, so that it goes on where its first reply is stopped
+    this.#keep(this.id ?? api.freshId()); // named here, so that it goes on where its first reply is stopped
     try {
       await this.#listen(turn, said, this.running.signal);
     } catch (error) {
@@ -82,10 +83,13 @@ export class Chat {
 
   async #listen(turn, said, signal) {
     let ended = false;
-    const body = await api.converse(said, this.id, this.#shownAnew(), signal);
+    const view = this.#viewAnew();
+    const shown = view?.slate;
+    const body = await api.converse(said, this.id, view?.shown, signal);
     for await (const { name, payload } of eventsOf(body)) {
       if (name === "error") throw new api.Trouble(payload.status ?? 500, payload);
       turn.take(name, payload);
+      if (name === "heard" && view?.slate === shown) view?.known();
       if (name === "done") {
         ended = true;
         this.#mind(payload.state);
@@ -94,12 +98,10 @@ export class Chat {
     if (!ended) throw new api.Trouble(0);
   }
 
-  /** What the last slate shows, where the person's acts changed it after the server gave it. */
-  #shownAnew() {
-    const slate = this.turns.findLast((turn) => turn.slate)?.slate;
-    if (!slate?.anew) return null;
-    slate.anew = false;
-    return slate.shown;
+  /** The last slate, where the person's acts changed what it shows after the server gave it. */
+  #viewAnew() {
+    const view = this.turns.findLast((turn) => turn.slate)?.slate;
+    return view?.anew ? view : null;
   }
 
   #anew(turn, said) {
@@ -110,10 +112,13 @@ export class Chat {
 
   /** Take the last message back: it returns to the field, and all that came of it goes. */
   async undo() {
-    if (!this.id || this.running) return;
+    if (!this.id || this.running || this.undoing) return;
+    this.undoing = true;
     const last = this.turns.at(-1);
+    const id = this.id;
     try {
-      const { state } = await api.undo(this.id);
+      const { state } = await api.undo(id);
+      if (this.id !== id) return; // another conversation is on the page by now
       this.turns.pop().node.remove();
       this.#mind(state);
       if (!this.turns.length) this.#show(this.id, [], state);
@@ -125,6 +130,8 @@ export class Chat {
       this.changed();
     } catch (error) {
       last.failed(error);
+    } finally {
+      this.undoing = false;
     }
   }
 
@@ -179,6 +186,7 @@ export class Chat {
   #submitted(event) {
     event.preventDefault();
     if (this.running) return this.stop();
+    if (this.undoing) return; // what was typed stays
     const said = this.message.value;
     if (!said.trim()) return this.message.focus();
     this.message.value = "";
@@ -204,10 +212,6 @@ export class Chat {
     send.classList.toggle("stops", is);
     byId("log").setAttribute("aria-busy", String(is));
   }
-}
-
-function freshId() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** The conversation that was open last for this person, or an empty text. */

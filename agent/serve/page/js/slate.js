@@ -34,6 +34,11 @@ export class SlateView {
     return this.slate.recommendations.map((one) => one.item.item_id);
   }
 
+  /** The server has heard what is shown. */
+  known() {
+    this.anew = false;
+  }
+
   /** Show the reason of the item at this place. */
   reason(place, rationale) {
     const one = this.slate.recommendations[place - 1];
@@ -65,41 +70,49 @@ export class SlateView {
     this.list.replaceChildren(...[...this.cards.values()].map((card) => card.node));
   }
 
-  /** Write what the person did with an item, and rank the slate anew with it. */
-  async act(kind, item) {
+  /** Write what the person did with an item, and rank the slate anew with it; tried again, it is the same event. */
+  async act(kind, item, eventId = api.freshId()) {
     this.trouble.replaceChildren();
-    if (!this.cards.get(item.item_id)?.press(kind)) return;
+    if (this.cards.get(item.item_id)?.press(kind) === false) return;
     try {
-      this.#note(kind, item, await api.tell(kind, item.item_id));
-      this.heard();
-      await this.#again();
+      await api.tell(kind, item.item_id, eventId);
     } catch (error) {
-      if (error.name === "AbortError") return;
-      this.cards.get(item.item_id)?.press(null);
-      this.trouble.replaceChildren(troubleNote(error, () => this.act(kind, item)));
+      this.cards.get(item.item_id)?.release(kind);
+      this.trouble.replaceChildren(troubleNote(error, () => this.act(kind, item, eventId)));
+      return;
     }
+    this.#note(kind, item, eventId);
+    this.heard();
+    await this.#again();
   }
 
   #note(kind, item, eventId) {
     const words = el("span", { words: `noted.${kind}` });
     const named = { label: ["undo.of", { title: clipped(item.title) }] };
-    const back = el("button", { type: "button", class: "undo", icon: "undo", ...named, on: { click: () => this.#takeBack(line, eventId) } });
+    const takeBack = () => this.#takeBack(line, back, eventId, () => this.cards.get(item.item_id)?.release(kind));
+    const back = el("button", { type: "button", class: "undo", icon: "undo", ...named, on: { click: takeBack } });
     const line = el("li", {}, icon(ACTS[kind]), words, told(nameOf(item), { class: "title" }), back);
     this.noted.append(line);
     announce(`${word(`noted.${kind}`)} ${item.title}.`);
   }
 
-  async #takeBack(line, eventId) {
+  async #takeBack(line, back, eventId, release) {
+    this.trouble.replaceChildren();
+    back.disabled = true;
     try {
       await api.untell(eventId);
-      line.remove();
-      this.heard();
-      await this.#again();
     } catch (error) {
-      if (error.name !== "AbortError") this.trouble.replaceChildren(troubleNote(error));
+      back.disabled = false;
+      this.trouble.replaceChildren(troubleNote(error));
+      return;
     }
+    line.remove();
+    release();
+    this.heard();
+    await this.#again();
   }
 
+  /** Rank the slate anew; where that fails it may be tried again, apart from what was written before. */
   async #again() {
     this.asking?.abort();
     const asking = new AbortController();
@@ -108,6 +121,8 @@ export class SlateView {
     try {
       const slate = await api.recommend(this.slate.wish, this.where, this.k, asking.signal);
       if (slate.recommendations.length) this.#arrange({ ...slate, wish: slate.wish ?? this.slate.wish });
+    } catch (error) {
+      if (error.name !== "AbortError") this.trouble.replaceChildren(troubleNote(error, () => this.#again()));
     } finally {
       if (this.asking === asking) this.#busy(false);
     }
@@ -176,6 +191,11 @@ class Card {
     const before = [...this.buttons].find(([, button]) => button.getAttribute("aria-pressed") === "true")?.[0] ?? null;
     for (const [name, button] of this.buttons) button.setAttribute("aria-pressed", String(name === kind));
     return kind !== before;
+  }
+
+  /** Let go of an act that does not hold any more. */
+  release(kind) {
+    if (this.buttons.get(kind).getAttribute("aria-pressed") === "true") this.press(null);
   }
 
   point() {
