@@ -21,6 +21,10 @@ A recommendation never raises ModelError: it degrades and says so.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class PalateError(Exception):
@@ -101,3 +105,8 @@ class ModelTimeout(ModelError):
 
 class ModelReplyInvalid(ModelError):
     """The model answered, but not with something usable."""
+
+
+def fault_of(error: ValidationError) -> str:
+    """What is wrong with a value in the first place, in a few words."""
+    return str(error.errors(include_url=False)[0]["msg"]).removeprefix("Value error, ")

@@ -6,6 +6,7 @@ from collections.abc import Generator, Sequence
 
 from agent.deadline import Deadline
 from agent.errors import ModelError
+from agent.explain.rationale import outcome
 from agent.parts import Parts
 from agent.person import Person
 from agent.types import Degradation, Item, Rationale, Slate
@@ -23,12 +24,7 @@ def explained(
     over: Sequence[Item] | None = None,
 ) -> Slate:
     """The slate with a rationale for every item. `over` are items to stand for the catalogue, of unknown behaviour."""
-    telling = explaining(parts, slate, person, deadline, llm=llm, over=over)
-    while True:
-        try:
-            next(telling)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]  # what the generator returns
+    return outcome(explaining(parts, slate, person, deadline, llm=llm, over=over))
 
 
 def explaining(

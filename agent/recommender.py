@@ -27,7 +27,7 @@ from agent.reasons import explained
 from agent.recall.where import parse_where
 from agent.settings import Settings, load_settings
 from agent.slate.arranging import arranged
-from agent.slate.making import Stopwatch, distinct, kept_slate, listed, one_of, remembered, slate_of, unranked
+from agent.slate.making import Stopwatch, distinct, given_to, listed, one_of, remembered, slate_of, unranked
 from agent.stages import (
     generator_of,
     items_of,
@@ -42,8 +42,6 @@ from agent.types import Degradation, Item, Slate
 
 if TYPE_CHECKING:
     from agent.recall.index import Index
-
-TURNS_LOOKED_AT = 200  # how far back `why` looks for a slate
 
 
 class Recommender(Holdings):
@@ -183,8 +181,8 @@ class Recommender(Holdings):
         The path ends with the place the item had. Raises NotFound and Ambiguous for the title.
         """
         item = self.find(title)
-        for turn in reversed(self.parts.store.turns_of(user_id, limit=TURNS_LOOKED_AT)):
-            if turn.role == "assistant" and (slate := one_of(kept_slate(turn.content), item.item_id)):
+        for given in given_to(self.parts.store, user_id):
+            if slate := one_of(given, item.item_id):
                 return slate
         return self.placed(self.asked(user_id, None, k=1, llm=llm, timeout_s=timeout_s), item)
 

@@ -9,7 +9,7 @@ import typer
 
 from agent.commands import render
 from agent.commands.chatting.standing import Standing
-from agent.commands.options import NoModelOption, open_recommender, options_of, person
+from agent.commands.options import NoModelOption, WhereOption, open_recommender, options_of, person
 from agent.errors import ConfigError, NotFound
 from agent.language import LANGUAGES, Language
 
@@ -22,7 +22,6 @@ NOBODY = "me"
 UserArgument = Annotated[str, typer.Argument(metavar="[USER]", help="Whose taste: any name you choose.")]
 ResumeOption = Annotated[bool, typer.Option("--resume", "-r", help="Go on with the last conversation.")]
 CountOption = Annotated[int, typer.Option("-k", min=1, max=20, metavar="N", help="How many recommendations a reply.")]
-WhereOption = Annotated[str | None, typer.Option(metavar="TEST", help="Only items that pass, such as: year>=1990")]
 LanguageOption = Annotated[
     str | None, typer.Option("--lang", metavar="en|zh", help="Answer in this language, whatever you write in.")
 ]

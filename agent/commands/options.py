@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.commands import render
-from agent.errors import ConfigError
+from agent.errors import ConfigError, fault_of
 
 if TYPE_CHECKING:
     from agent.recommender import Recommender
@@ -67,14 +67,15 @@ def person(user_id: str) -> str:
     try:
         return TypeAdapter(Identifier).validate_python(user_id)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise ConfigError(
-            f"{user_id[:40]!r} cannot name a person: {reason}", "A user is 1 to 128 printable characters, such as: ada"
+            f"{user_id[:40]!r} cannot name a person: {fault_of(error)}",
+            "A user is 1 to 128 printable characters, such as: ada",
         ) from error
 
 
 UserArgument = Annotated[str, typer.Argument(metavar="USER", help="Whose taste: any name you choose.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Write the documented JSON shape instead of a drawing.")]
+WhereOption = Annotated[str | None, typer.Option(metavar="TEST", help="Only items that pass, such as: year>=1990")]
 WishOption = Annotated[str | None, typer.Option("--wish", metavar="TEXT", help="What the person is in the mood for.")]
 NoModelOption = Annotated[
     bool, typer.Option("--no-llm", help="Leave the language model out: order and reasons come from the other signals.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from agent.commands import ask, render
-from agent.commands.options import JsonOption, NoModelOption, UserArgument, open_recommender, person
+from agent.commands.options import JsonOption, NoModelOption, UserArgument, WhereOption, open_recommender, person
 from agent.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ CountOption = Annotated[int, typer.Option("-k", min=1, max=1_000, metavar="N", h
 ImageOption = Annotated[
     str | None, typer.Option("--image", metavar="PATH|URL", help="A picture that what comes should look like.")
 ]
-WhereOption = Annotated[str | None, typer.Option(metavar="TEST", help="Only items that pass, such as: year>=1990")]
 
 
 def tell(

@@ -20,7 +20,7 @@ from agent.converse.recording import Recording
 from agent.converse.state import State, Understood
 from agent.converse.streaming import Pieces, Stop
 from agent.converse.told import Folded, Reads, Telling, events_of
-from agent.errors import Busy, ConfigError, NotFound, StoreError
+from agent.errors import Busy, ConfigError, NotFound, StoreError, fault_of
 from agent.language import Language
 from agent.recommender import Recommender
 from agent.types import Degradation, Event, Identifier
@@ -249,8 +249,9 @@ def _checked(user_id: str, conversation_id: str | None, message: str) -> str:
         try:
             _IDENTIFIER.validate_python("-" if name is None else name)
         except ValidationError as error:
-            reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-            raise ConfigError(f"{what} {str(name)[:40]!r} cannot be used: {reason}", "Choose a short name") from error
+            raise ConfigError(
+                f"{what} {str(name)[:40]!r} cannot be used: {fault_of(error)}", "Choose a short name"
+            ) from error
     said = message.replace("\0", "").encode("utf-8", "replace").decode().strip()
     if not said:
         raise ConfigError("the message is empty", "Say what you would like")

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from agent.converse.pieces import Mention, Words
 from agent.converse.wording import with_marks
 from agent.recall.where import parse_where
-from agent.slate.making import kept_slate
+from agent.slate.making import given_to
 from agent.types import Item, Recommendation, Slate, Step
 
 if TYPE_CHECKING:
     from agent.converse.answering import Answer
 
-TURNS_LOOKED_AT = 200  # how far back a slate with both items is looked for
 TOLD = 2  # signals that are told of, the most telling ones
 _WEIGHED = ("recall", "rerank")  # stages whose steps compare items; the others sum these up
 _NOT = re.compile(r"(?i)\bwhy (?:not|no|isn'?t|aren'?t|didn'?t)\b|为什么(?:不|没)")
@@ -147,9 +146,8 @@ def _sentence(answer: Answer, one: Recommendation) -> Iterator[Words | Mention]:
 def _slate_with(answer: Answer, items: Sequence[Item]) -> Slate | None:
     """The newest slate that the person was given with all of these items; None where there is none."""
     wanted = {item.item_id for item in items}
-    turns = answer.recommender.store.turns_of(answer.state.user_id, limit=TURNS_LOOKED_AT)
-    slates = (kept_slate(turn.content) for turn in reversed(turns) if turn.role == "assistant")
-    return next((one for one in slates if one and wanted <= {r.item.item_id for r in one}), None)
+    slates = given_to(answer.recommender.store, answer.state.user_id)
+    return next((one for one in slates if wanted <= {r.item.item_id for r in one}), None)
 
 
 def _in(slate: Slate, item: Item) -> Recommendation:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from agent.deadline import Deadline
 from agent.errors import ModelError, PromptError
@@ -35,7 +35,18 @@ class Explained:
     prompts: Mapping[str, str]
 
 
+_T = TypeVar("_T")
 Telling = Generator[tuple[int, Rationale], None, Explained]
+
+
+def outcome(telling: Generator[object, None, _T]) -> _T:
+    """What a generator returns, once it has given all that it gives."""
+    while True:
+        try:
+            next(telling)
+        except StopIteration as end:
+            result: _T = end.value
+            return result
 
 
 class Explainer:
@@ -84,12 +95,7 @@ class Explainer:
         sentence says liked, rated, bought or watched; without them only the strongest reactions are called liked.
         `because` is what was learned from behaviour: only with it a sentence may say what other people chose.
         """
-        telling = self.explaining(profile, liked, items, wish, deadline, events=events, because=because)
-        while True:
-            try:
-                next(telling)
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]  # what the generator returns
+        return outcome(self.explaining(profile, liked, items, wish, deadline, events=events, because=because))
 
     def explaining(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import BaseModel, ValidationError
 
@@ -15,6 +15,7 @@ from agent.store import Store
 from agent.types import Candidate, Degradation, Item, Recommendation, Slate, Step
 
 SLATE = "slate"  # the stage of the path
+TURNS_LOOKED_AT = 200  # how far back a slate is looked for
 
 
 def slate_of(
@@ -84,6 +85,13 @@ def kept_slate(text: str) -> Slate | None:
         except ValidationError:
             continue
     return None
+
+
+def given_to(store: Store, user_id: str) -> Iterator[Slate]:
+    """The slates that a person was given, newest first, as far back as is looked."""
+    turns = store.turns_of(user_id, limit=TURNS_LOOKED_AT)
+    slates = (kept_slate(turn.content) for turn in reversed(turns) if turn.role == "assistant")
+    return (slate for slate in slates if slate is not None)
 
 
 def _placed(r: Recommendation) -> tuple[Step, ...]:

@@ -14,11 +14,11 @@ from agent.commands.options import JsonOption
 from eval.options import settings_of, watch
 
 if TYPE_CHECKING:
+    from agent.converse.told import Reads
     from agent.settings import Settings
     from agent.titles import Titles
     from agent.types import Item
     from eval.runs import Told, Watch
-    from eval.understanding.scoring import Reads
 
 LanguageOption = Annotated[
     str | None, typer.Option("--language", metavar="CODE", help="Only the messages in this language: en or zh.")

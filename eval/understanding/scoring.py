@@ -5,23 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from agent.converse.state import Constraint, Intent, State, Understood
+from agent.converse.state import Constraint, Intent, Understood
+from agent.converse.told import Reads
 from agent.errors import ConfigError
 from agent.recall.where import Facts, facts_of, parse_where
 from agent.types import Item
 from eval.understanding.messages import Message
 
 Progress = Callable[[int, int], None]
-
-
-class Reads(Protocol):
-    """Whoever says what a message means."""
-
-    def read(self, message: str, state: State) -> Understood:
-        """What it means in that state. Raises ConfigError."""
-        ...
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
 from agent.acts import tag_named
-from agent.errors import ConfigError, NotFound, Taken
+from agent.errors import ConfigError, NotFound, Taken, fault_of
 from agent.recommender import Recommender
 from agent.serve.bodies import ACTS, Act, EventsBody, InterestsBody
 from agent.serve.callers import Caller
@@ -58,8 +58,7 @@ def _event(here: Recommender, who: Caller, place: int, act: Act) -> Event:
     try:
         return Event.model_validate({"at": datetime.now(UTC), **given, "item_id": item_id})
     except ValidationError as error:
-        reason = error.errors(include_url=False)[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"events.{place} {reason}", "See the example in /openapi.json") from error
+        raise ConfigError(f"events.{place} {fault_of(error)}", "See the example in /openapi.json") from error
 
 
 @router.get("/v1/profile", responses=answers(PROFILE, 404))
