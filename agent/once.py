@@ -49,6 +49,11 @@ def forget(instance: object, *names: str) -> None:
             kept.pop(name, None)
 
 
+def kept(instance: object, name: str) -> Any:
+    """The value as it was made; None where it was not yet."""
+    return _kept(instance).get(name)
+
+
 def forget_all(instance: object) -> None:
     """Drop every value of the object."""
     _kept(instance).clear()

@@ -11,24 +11,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import prompts
-from agent.asked import Asked, Ranked, passing_over
 from agent.deadline import Deadline
 from agent.embed.base import Embedder
 from agent.errors import ConfigError
-from agent.holdings import Holdings
 from agent.language import Language
-from agent.leaning import NO_LEANING, Leaning
 from agent.llm.base import Model
-from agent.parts import Parts, Progress, Told
-from agent.person import person_of, person_with, said
-from agent.pictures import Shown, glance, heeding
-from agent.ranker import Ranker, Taste
-from agent.reasons import explained
-from agent.recall.where import parse_where
-from agent.settings import Settings, load_settings
-from agent.slate.arranging import arranged
-from agent.slate.making import Stopwatch, distinct, given_to, listed, one_of, remembered, slate_of, unranked
-from agent.stages import (
+from agent.observe import stages as observed
+from agent.parts.holdings import Holdings
+from agent.parts.parts import Parts, Progress, Told
+from agent.parts.pictures import Shown, glance, heeding
+from agent.path.asked import Asked, Ranked, passing_over
+from agent.path.ranker import Ranker, Taste
+from agent.path.reasons import explained
+from agent.path.stages import (
     generator_of,
     items_of,
     make_ready,
@@ -37,7 +32,13 @@ from agent.stages import (
     reranker_of,
     written_for,
 )
-from agent.store import Store
+from agent.people.leaning import NO_LEANING, Leaning
+from agent.people.person import person_of, person_with, said
+from agent.recall.where import parse_where
+from agent.settings import Settings, load_settings
+from agent.slate.arranging import arranged
+from agent.slate.making import Stopwatch, distinct, given_to, listed, one_of, remembered, slate_of, unranked
+from agent.store.store import Store
 from agent.types import Degradation, Item, Slate
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ class Recommender(Holdings):
         asked.watch.lap("rank")
         order = asked.leaning.over(heeding(parts, order, seen))
         chosen = arranged(parts, person, order, k=k, wish=wish, where=asked.where)
-        asked.watch.lap("slate")
+        observed.ended("slate", ms=asked.watch.lap("slate"))
         user_id, said = person.profile.user_id, asked.wish
         slate = slate_of(user_id, chosen, k=k, wish=said, candidates=candidates, degraded=degraded, written=written)
         return Ranked(slate, order.places)

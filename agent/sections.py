@@ -5,14 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import Field, SecretStr, StringConstraints, model_validator
 
 from agent.language import Language
-from agent.platforms import Platforms
+from agent.observe.sections import LogSettings, OtelSettings
+from agent.people.platforms import Platforms
+from agent.privacy.sections import PrivacySettings
 from agent.setting_values import (
     Folder,
     MostPer,
     Seconds,
+    Section,
     Sha256,
     Share,
     SourceWeights,
@@ -24,12 +27,6 @@ from agent.setting_values import (
 
 DEFAULT_MODEL = "smollm2-135m"
 SPEAKERS: dict[Language, str] = {"en": DEFAULT_MODEL, "zh": "qwen2.5-coder-0.5b"}  # where no model is named
-
-
-class Section(BaseModel):
-    """A group of settings: frozen, strict about unknown names, no NaN or infinity."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
 class ModelSettings(Section):
@@ -69,6 +66,10 @@ class EndpointSettings(Section):
     timeout_s: Seconds = 20
     retries: int = Field(default=1, ge=0, le=10)
     concurrency: int = Field(default=4, ge=1, le=256, description="how many requests may be under way at once")
+    breaker_failures: int = Field(
+        default=5, ge=0, le=1_000, description="after so many calls that failed in a row it is left alone; 0: never"
+    )
+    breaker_probe_s: Seconds = Field(default=5, description="then one call in so many seconds tries it again")
 
 
 class ChromaSettings(Section):
@@ -206,6 +207,9 @@ class Settings(Section):
         default=None,
         description="a SQLAlchemy URL in place of palate.sqlite in the folder, such as postgresql+psycopg://",
     )
+    encryption_key: SecretStr | None = Field(
+        default=None, description="what people do and say is kept unreadable without it (docs/privacy.md)"
+    )
     language: Language = Field(default="en", description="where none is named, reasons are in that of the wish")
     noun: Annotated[Word, StringConstraints(max_length=40)] = "titles"
     prompts: Folder | None = Field(default=None, description="a folder of prompts in place of those of the same name")
@@ -223,6 +227,9 @@ class Settings(Section):
     explain: ExplainSettings = ExplainSettings()
     converse: ConverseSettings = ConverseSettings()
     serve: ServeSettings = ServeSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    log: LogSettings = LogSettings()
+    otel: OtelSettings = OtelSettings()
 
     @property
     def names_model(self) -> bool:

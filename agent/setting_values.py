@@ -5,12 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from agent.errors import ConfigError
 from agent.recall.weights import Family, weights_in
 from agent.rerank.expression import parse
 from agent.slate.rules import caps_in, caps_of
+
+
+class Section(BaseModel):
+    """A group of settings: frozen, strict about unknown names, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
 
 def _home_expanded(path: Path) -> Path:

@@ -28,9 +28,9 @@ from agent.sections import (
     ProfileSettings,
     RecallSettings,
     RerankSettings,
-    Section,
     Settings,
 )
+from agent.setting_values import Section
 from agent.toml_file import line_of, read_toml
 
 __all__ = [
@@ -62,6 +62,7 @@ ECOSYSTEM = {
     "CHROMA_API_KEY": "chroma.api_key",
     "CHROMA_TENANT": "chroma.tenant",
     "CHROMA_DATABASE": "chroma.database",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "otel.endpoint",
 }
 
 
@@ -209,7 +210,7 @@ def _checked(key: str, raw: object, where: str, *, json_text: bool = False) -> A
         return adapter.validate_strings(raw) if isinstance(raw, str) else adapter.validate_python(raw)
     except (ValidationError, TypeError) as error:
         reason = _reason(error) if isinstance(error, ValidationError) else "should not be a date or a time"
-        shown = "" if "api_key" in key else f" = {str(raw)[:60]!r}"
+        shown = "" if key.endswith("_key") else f" = {str(raw)[:60]!r}"
         raise ConfigError(f"{where}: {key}{shown} {reason}", "Correct it or leave it out") from error
 
 

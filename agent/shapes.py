@@ -9,9 +9,9 @@ from agent.profile.posterior import LEVEL
 from agent.types import Event, Item, Profile, Reaction, Slate
 
 if TYPE_CHECKING:
-    from agent.people import People
+    from agent.people.people import People
     from agent.profile.interests import Contribution, Interests
-    from agent.stored import Forgotten
+    from agent.store.stored import Forgotten
 
 
 def profile_json(taste: Profile, interests: Interests, names: Mapping[str, str]) -> dict[str, Any]:
@@ -99,7 +99,8 @@ def event_json(event: Event, items: Mapping[str, Item]) -> dict[str, Any]:
 def forgotten_json(user_id: str, gone: Forgotten) -> dict[str, Any]:
     """What was erased of a person, and which accounts of theirs remain."""
     counts = {"events": gone.events, "turns": gone.turns, "links": gone.links}
-    return {"user": user_id, **counts, "remaining": list(gone.remaining)}
+    receipt = None if gone.receipt is None else gone.receipt.as_json()
+    return {"user": user_id, **counts, "remaining": list(gone.remaining), "receipt": receipt}
 
 
 def item_json(item: Item) -> dict[str, Any]:

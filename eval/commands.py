@@ -28,6 +28,7 @@ from eval.options import (
     watch,
 )
 from eval.platforms.command import platforms
+from eval.privacy.command import privacy
 from eval.probe.command import app as probe
 from eval.realtime.command import realtime
 from eval.recall.command import recall
@@ -120,6 +121,7 @@ def commands_with(open_ranker: Opener, opens: Opens | None = None) -> typer.Type
     app.command("interests")(interests)
     app.command("tradeoffs")(tradeoffs)
     app.command("platforms")(platforms)
+    app.command("privacy")(privacy)
     add_reporting(app)
     return app
 

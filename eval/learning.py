@@ -16,7 +16,7 @@ from agent.errors import ConfigError
 from agent.learn.acts import TAKEN_UP
 from agent.learn.behaviour import behaviour_of
 from agent.learn.learned import Learned, learn
-from agent.learning import recipe_of
+from agent.parts.learning import recipe_of
 from agent.sections import LearnSettings
 from eval.building.acts import KINDS
 from eval.cases import EVENTS, Case, DataSet

@@ -11,8 +11,8 @@ import numpy as np
 from agent.deadline import Deadline
 from agent.embed.base import Embedder
 from agent.llm.base import Model
-from agent.parts import Parts
-from agent.ranker import EmbeddedItems, Ranker, Taste
+from agent.parts.parts import Parts
+from agent.path.ranker import EmbeddedItems, Ranker, Taste
 from agent.recall.signals import tag_rates
 from agent.rerank.base import Reranker
 from agent.settings import Settings

@@ -185,5 +185,8 @@ def _called(name: str, path: Path | None, line: int = 0) -> str:
 
 
 def _path_of(name: str, folder: Path) -> Path | None:
+    """The file of a prompt, where the folder itself holds it, and no link, that of a language included."""
     path = folder / f"{name}.j2"
-    return path if _NAME.match(name) and path.is_file() and not path.is_symlink() else None
+    if not _NAME.match(name) or path.is_symlink() or path.parent.is_symlink() or not path.is_file():
+        return None
+    return path

@@ -9,11 +9,35 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.support import promises
+
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # two OpenMP runtimes on two cores: let idle threads sleep
 
 if TYPE_CHECKING:
     from agent.llm.local.llama import Llama
     from tests.support.llama_server import LlamaServer
+
+
+_KEPT = pytest.StashKey[dict[tuple[str, str], promises.Promise]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--promises", action="store_true", help="write what the tests measured into README.md")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_KEPT] = {}
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if session.config.getoption("--promises"):
+        promises.publish(session.config.stash[_KEPT])
+
+
+@pytest.fixture
+def promise(request: pytest.FixtureRequest) -> promises.Say:
+    """`promise(room, text, figure, met)`: what this test has measured, for the table of README.md."""
+    return promises.said_by(request.node.nodeid.split("[")[0], request.config.stash[_KEPT])
 
 
 @pytest.fixture(scope="session")
@@ -39,6 +63,6 @@ def llama_server() -> Iterator[LlamaServer]:
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the person running the tests reaches them, and nothing is written beside the project."""
-    for name in [n for n in os.environ if n.startswith(("PALATE_", "OPENAI_", "CHROMA_"))]:
+    for name in [n for n in os.environ if n.startswith(("PALATE_", "OPENAI_", "CHROMA_", "OTEL_"))]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)

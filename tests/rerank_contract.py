@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ModelReplyInvalid, ModelTimeout, ModelUnavailable, PalateError, PromptError
 from agent.llm.base import Model
 from agent.llm.scripted import Scripted
 from agent.rerank.base import Ranking, Reranker
 from agent.rerank.strategies import Workshop
+from agent.store.cache import Cache
 from agent.types import Item
 from tests.support.judging import judge
 

@@ -18,8 +18,8 @@ from agent.explain.person import Because
 from agent.explain.rationale import Explained, Explainer
 from agent.learn.behaviour import behaviour_of
 from agent.learn.learned import Learned, Recipe, learn
-from agent.learning import learn_now
 from agent.llm.scripted import Scripted
+from agent.parts.learning import learn_now
 from agent.recommender import Recommender
 from agent.sections import LearnSettings
 from agent.settings import Settings

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.cache import Cache
+from agent.store.cache import Cache
 
 
 def test_what_was_kept_is_found_in_its_namespace(tmp_path: Path) -> None:
@@ -104,3 +104,14 @@ def test_closing_twice_is_harmless() -> None:
     cache.close()
     cache.close()
     assert cache.get_many("n", ["k"]) == {}
+
+
+def test_a_full_disk_ends_keeping_and_not_finding(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with Cache(tmp_path / "c.sqlite") as cache:
+        cache.put_many("n", {"a": b"1"})
+        cache._connection.execute("PRAGMA max_page_count = 1")  # as a disk on which nothing more fits
+        cache.put_many("n", {"b": b"2" * 100_000})
+        assert cache.get_many("n", ["a", "b"]) == {"a": b"1"}
+        cache.put_many("n", {"c": b"3"})
+        assert cache.count("n") == 1
+    assert [record.levelname for record in caplog.records] == ["WARNING"]

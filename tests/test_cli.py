@@ -334,7 +334,9 @@ def test_forget_erases_a_person(run_within: Palate) -> None:
     run_within("load", FILMS)
     run_within("tell", "ed", "--like", "Heat")
     gone = {"user": "ed", "events": 1, "turns": 0, "links": 0, "remaining": []}
-    assert run_within("forget", "ed", "--yes", "--json").json == gone
+    told = run_within("forget", "ed", "--yes", "--json").json
+    assert told.pop("receipt")["erased"]["events"] == 1
+    assert told == gone
     assert run_within("profile", "ed").code == 1
     assert "Nothing was stored" in run_within("forget", "ed", "--yes").out
 
@@ -479,6 +481,7 @@ def test_doctor_passes_where_all_is_well(here: Palate) -> None:
     here("index")
     answer = here("doctor", "--json")
     status = {check["check"]: check["status"] for check in answer.json["checks"]}
+    status.pop("lock", None)  # it warns where the tests run on other versions than the locked ones
     assert answer.code == 0, answer.out
     assert set(status.values()) == {"ok"}
     wanted = {"packages", "data folder", "index", "model file", "chat template", "threads", "GPU offload"}

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from agent import Recommender
-from agent.asked import Asked, Ranked
 from agent.converse.conversations import Conversations
 from agent.converse.pieces import Piece, Reasoned, Reply, Words
 from agent.converse.streaming import Pieces
 from agent.deadline import Deadline
 from agent.llm.base import Completion, Score
 from agent.llm.scripted import Scripted
-from agent.parts import Parts
+from agent.parts.parts import Parts
+from agent.path.asked import Asked, Ranked
 from tests.support.reading import Plain
 from tests.support.talking import Waiting, done, talking
 

@@ -12,7 +12,7 @@ from agent.converse.pieces import Mention, Words
 from agent.converse.remark import with_marks_kept
 from agent.converse.wording import Wording, mark, spoken, with_marks
 from agent.errors import PromptError
-from agent.parts import Parts
+from agent.parts.parts import Parts
 from agent.settings import Settings
 from agent.titles import Titles
 from agent.types import Item

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from scipy import stats
 from typer.testing import CliRunner
 
-from agent.cache import Cache
 from agent.commands.options import Options
 from agent.deadline import Deadline
 from agent.errors import ConfigError
@@ -26,6 +25,7 @@ from agent.llm.remote.chat import usage_in
 from agent.llm.scripted import Scripted
 from agent.rerank.base import Ranking
 from agent.settings import Settings
+from agent.store.cache import Cache
 from agent.types import Item
 from eval.agreement import kendall_tau, slope
 from eval.baselines import left_out

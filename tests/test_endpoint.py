@@ -299,7 +299,7 @@ def test_an_expired_deadline_asks_nothing() -> None:
 def test_a_fault(answer: Answer, error: type[ModelError], text: str, n_requests: int) -> None:
     with FaultyServer(answer) as server:
         raised = failure(server, timeout_s=3)
-        assert type(raised) is error
+        assert isinstance(raised, error)
         assert re.search(text, str(raised)), str(raised)
         assert len(server.requests) == n_requests
 
@@ -351,7 +351,7 @@ def test_no_retries_where_none_are_wanted() -> None:
 
 def test_a_reset_and_a_refusal_share_one_retry() -> None:
     with FaultyServer(resets, status(503), says("fine")) as server:
-        assert type(failure(server)) is ModelUnavailable
+        assert isinstance(failure(server), ModelUnavailable)
         assert len(server.requests) == 2
 
 

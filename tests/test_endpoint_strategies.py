@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ConfigError
 from agent.llm.remote.endpoint import Endpoint
 from agent.rerank.base import Ranking
 from agent.rerank.strategies import Workshop
+from agent.store.cache import Cache
 from agent.types import Item
 from tests.rerank_contract import CANDIDATES, HISTORY, ROUNDING
 from tests.support.faulty_server import FaultyServer, says, status

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ModelTimeout, PalateError
 from agent.llm.base import Sampling
@@ -19,6 +18,7 @@ from agent.llm.local.llama import Llama
 from agent.llm.local.options import Options
 from agent.llm.local.prefix import SEQUENCES
 from agent.rerank.strategies import NEEDS, Workshop
+from agent.store.cache import Cache
 from tests.rerank_contract import HISTORY, many
 from tests.support.alone import Answer, opened
 from tests.support.tiny_gguf import CONTEXT, KINDS

@@ -19,7 +19,6 @@ import pytest
 
 import prompts
 from agent import Event, Item, Recommender, Settings
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.embed.passage import passage_of
 from agent.enrich.enrichment import Enrichment, Thin, for_embedding, mark_of, read
@@ -31,7 +30,8 @@ from agent.explain.grounding import check
 from agent.llm.base import Completion
 from agent.llm.scripted import Scripted
 from agent.recall.where import parse_where
-from agent.store import Store
+from agent.store.cache import Cache
+from agent.store.store import Store
 from agent.types import EventKind
 from tests.support.enriching import FINGERPRINT, enrich_slowly, thin_items, writer_on
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 import prompts
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ConfigError
 from agent.llm.scripted import Scripted
-from agent.parts import Parts
+from agent.parts.parts import Parts
+from agent.path.stages import Found, searched
 from agent.recall.generated import Generator
 from agent.settings import Settings
-from agent.stages import Found, searched
+from agent.store.cache import Cache
 from agent.types import Candidate
 from eval.cases import Case, DataSet
 from eval.learning import taught

@@ -36,7 +36,8 @@ HOTEL = Item(
     tags=("Comedy",),
     attributes={"year": 2014, "director": ("Wes Anderson",), "language": "English", "awards": "Won 4 Oscars."},
 )
-KNOWN = Known([TOY, HOTEL])
+SMALL = Item(item_id="3", title="Y tu mamá también", attributes={"year": 2001})
+KNOWN = Known([TOY, HOTEL, SMALL])
 SHELF: Shelf = {"en": {intent: (f"{intent.value} one", f"{intent.value} two") for intent in Intent}}
 
 
@@ -54,6 +55,7 @@ SHELF: Shelf = {"en": {intent: (f"{intent.value} one", f"{intent.value} two") fo
         "“A cowboy doll is jealous” is what it says.",
         "推荐《Toy Story》，导演是John Lasseter。",
         "Tom Hanks出演，也属于喜剧。",
+        "Because you liked Y tu mamá también (2001), and Y tu mamá también only.",
         "为“搞笑”而找。",
         "Noted. It's in English. I'd say so on Monday.",
         "",
@@ -73,6 +75,8 @@ def test_what_the_catalogue_or_the_person_named_is_known(text: str) -> None:
         ("Try the lovely Midnight Harbour.", "Midnight Harbour"),
         ("Toy Story Returns is fun.", "Returns"),
         ("It is like Star Wars.", "Star Wars"),
+        ("You liked Y tu papá también.", "Y"),
+        ("You liked Y tu mamá también Returns.", "Returns"),
         ("推荐《大红灯笼》", "大红灯笼"),
         ("「夜の港」もいい", "夜の港"),
         ('He made "the silent orchard".', "the silent orchard"),

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from agent.errors import ConfigError
-from agent.parts import Parts
+from agent.parts.parts import Parts
 from agent.settings import Settings
 from agent.slate.choosing import Pool
 from agent.types import Item

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 import prompts
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ConfigError
 from agent.rerank.first_token import FirstToken
+from agent.store.cache import Cache
 from tests.rerank_contract import HISTORY, RerankContract, by_length, many, number_of
 from tests.support.judging import judge
 

@@ -16,13 +16,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import folds as keeping
-from agent.folds import Folds
+from agent.people import folds as keeping
+from agent.people.folds import Folds
 from agent.profile.fold import Fold, fold_of, profile_from
 from agent.profile.identity import ON_ACCOUNTS
 from agent.profile.ledger import Background
 from agent.profile.wording import TagReader
-from agent.store import Store
+from agent.store.store import Store
 from agent.types import Event, EventKind, Item, Profile
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -144,7 +144,7 @@ def test_another_process_writes(store: Store, folds: Folds, tmp_path: Path) -> N
     code = """
 import sys
 from pathlib import Path
-from agent.store import Store
+from agent.store.store import Store
 from agent.types import Event
 with Store.open(Path(sys.argv[1])) as store:
     store.put_events([Event(user_id="ada", kind="dislike", item_id="a")])

@@ -9,15 +9,15 @@ import pytest
 
 import prompts
 from agent import Item, Recommender, Settings
-from agent.cache import Cache
 from agent.catalogue import load_items, read_items
 from agent.deadline import Deadline
 from agent.errors import ModelUnavailable
 from agent.llm.base import Completion
 from agent.llm.scripted import Reply, Scripted
-from agent.person import person_of
+from agent.path.stages import generator_of, recall, searched, written_for
+from agent.people.person import person_of
 from agent.recall.generated import MAX_WHY_CHARS, Generator, description_of
-from agent.stages import generator_of, recall, searched, written_for
+from agent.store.cache import Cache
 from tests.support.taste import ALIEN, HEAT, TOY_STORY
 
 FILMS = Path(__file__).parent / "support" / "films.csv"

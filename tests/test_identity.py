@@ -18,9 +18,9 @@ from pydantic import ValidationError
 
 from agent import Recommender, Settings, cli
 from agent.errors import ConfigError, NotFound, StoreError
-from agent.learning import learn_now
+from agent.parts.learning import learn_now
 from agent.profile.identity import identity_of, links_in_force, parted, people_of
-from agent.store import FILE_NAME, Store
+from agent.store.store import FILE_NAME, Store
 from agent.types import Event, EventKind, Item
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -122,7 +122,7 @@ def test_linking_twice_writes_once_and_a_replay_or_another_process_counts(palate
     code = """
 import sys
 from pathlib import Path
-from agent.store import Store
+from agent.store.store import Store
 from agent.types import Event
 with Store.open(Path(sys.argv[1])) as store:
     store.put_events([Event(user_id="cy", kind="link", text="ben")])

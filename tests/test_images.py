@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ModelReplyInvalid, ModelUnavailable
 from agent.images.eye import Reason, Remembering, Seen, unit
@@ -20,7 +19,8 @@ from agent.images.gather import Gatherer
 from agent.images.openclip import OpenClip, decoded
 from agent.images.picture import Picture, Refused
 from agent.images.source import Source, is_address
-from agent.recall.index import OpenCLIPEmbeddingFunction
+from agent.recall.chroma import OpenCLIPEmbeddingFunction
+from agent.store.cache import Cache
 from agent.types import Item
 from tests.support.file_server import FileServer, serving, silence
 from tests.support.pictures import BLUE, RED, png

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ from agent.recall.index import Index
 from agent.recall.where import Where, parse_where
 from agent.settings import ChromaSettings
 from agent.types import Item, Vector
+from tests.support.chroma_server import ChromaServer
 from tests.support.vectors import HashEmbedder, catalogue
 
 ROOT = Path(__file__).parent.parent
@@ -243,6 +243,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from agent.recall.index import Index
+from tests.support.chroma_server import ChromaServer
 from tests.support.vectors import HashEmbedder, catalogue
 with Index.open(Path(sys.argv[1]), HashEmbedder()) as index:
     for n in range(40, 4000):
@@ -287,29 +288,18 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[ChromaSettings]:
+def server(tmp_path: Path) -> Iterator[ChromaServer]:
     """A real Chroma server on a free port of this machine."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    chroma = Path(sys.executable).with_name("chroma")
-    command = [str(chroma), "run", "--host", "127.0.0.1", "--port", str(port), "--path", str(tmp_path / "server")]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield ChromaSettings(host="127.0.0.1", port=port)
-        process.kill()
+    with ChromaServer(tmp_path / "server") as running:
+        yield running
 
 
-def test_a_server_serves_as_the_folder_does(server: ChromaSettings, tmp_path: Path) -> None:
-    items = ITEMS[:120]
-    with Index.open(tmp_path, EMBEDDER, chroma=server) as index:
+def test_a_server_serves_as_the_folder_does(server: ChromaServer, tmp_path: Path) -> None:
+    items, chroma = ITEMS[:120], server.settings
+    with Index.open(tmp_path, EMBEDDER, chroma=chroma) as index:
         assert index.sync(items).rebuilt == "there is none yet"
         index.sync(items, rebuild=True)
-    with Index.open(tmp_path, EMBEDDER, chroma=server) as index:
+    with Index.open(tmp_path, EMBEDDER, chroma=chroma) as index:
         assert index.sync(items).rebuilt == ""
         where = parse_where("tags=comedy and year>=1960")
         for condition in (None, where):
@@ -317,7 +307,7 @@ def test_a_server_serves_as_the_folder_does(server: ChromaSettings, tmp_path: Pa
             assert found == brute_force(index, asked(index), 30, condition, frozenset(), items)
     with Index.open(tmp_path, EMBEDDER) as index:
         assert index.sync(items).rebuilt
-    with Index.open(tmp_path, EMBEDDER, chroma=server) as index:
+    with Index.open(tmp_path, EMBEDDER, chroma=chroma) as index:
         assert index.sync(items).rebuilt
 
 

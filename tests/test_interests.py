@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.stats import beta
 
-from agent.cache import Cache
 from agent.errors import ModelError, ModelTimeout
 from agent.llm.scripted import Scripted
+from agent.path.ranker import Taste
+from agent.people.tagging import Tagger
 from agent.profile.corrections import heeded, only_removed, told_rates
 from agent.profile.evidence import Hyperparameters
 from agent.profile.fold import fold_of
@@ -24,11 +25,10 @@ from agent.profile.ledger import Background
 from agent.profile.posterior import Posterior
 from agent.profile.prior import crowd_prior, liked_shares, prior_of
 from agent.profile.wording import TagReader, responsibilities
-from agent.ranker import Taste
 from agent.recall.queries import queries_for
 from agent.recall.signals import corrected
 from agent.settings import Settings
-from agent.tagging import Tagger
+from agent.store.cache import Cache
 from agent.types import Event, EventKind, Item, Profile
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

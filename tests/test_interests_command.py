@@ -13,8 +13,8 @@ import pytest
 from agent import Recommender, Settings, cli
 from agent.catalogue import load_items, read_items
 from agent.errors import ConfigError, NotFound
-from agent.interests import learn_prior
-from agent.learning import learn_now
+from agent.parts.learning import learn_now
+from agent.people.interests import learn_prior
 
 FILMS = Path(__file__).parent / "support" / "films.csv"
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ModelTimeout, ModelUnavailable
 from agent.llm.base import Completion, Sampling
 from agent.llm.scripted import Scripted
+from agent.store.cache import Cache
 from eval.running.kept import ASKED, FILE, KEPT, UNAVAILABLE, Kept
 from eval.running.replies import is_refusal
 from eval.running.trace import cut

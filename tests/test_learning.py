@@ -16,7 +16,7 @@ from agent.learn.behaviour import Behaviour, behaviour_of
 from agent.learn.factors import Factors
 from agent.learn.learned import Learned, Recipe, learn
 from agent.learn.neighbours import DECAY, SHRINKAGE, TAU, neighbours_of
-from agent.learning import learn_now, standing
+from agent.parts.learning import learn_now, standing
 from agent.recall.collaborative import WEIGHTS, Collaborative
 from agent.recall.shelved import Shelved
 from agent.recommender import Recommender
@@ -253,3 +253,17 @@ def test_the_command_learns_when_it_is_due(tmp_path: Path, capsys: pytest.Captur
     assert told["learned"]["people"] == 5
     again = json.loads(palate("learn", "--if-due", "--json"))
     assert (again["done"], again["changed_events"], again["learned"]) == (False, 0, told["learned"])
+
+
+def test_what_was_learned_is_whole_when_it_is_searched_and_opened_again(tmp_path: Path) -> None:
+    settings = Settings(folder=tmp_path, learn=LearnSettings(factors=8))
+    with Recommender.open(settings=settings) as palate:
+        palate.put_items(catalogue(12))
+        palate.put_events(acts("u", [item.item_id for item in palate.store.items()][:5]))
+        learn_now(palate.parts)
+    for _ in range(3):
+        with Recommender.open(settings=settings) as palate:
+            assert standing(palate.parts).problem == ""
+            found = palate.parts.collaborative
+            assert found is not None
+            assert found.factors([palate.store.items()[0].item_id], 2)

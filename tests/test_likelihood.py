@@ -1,11 +1,11 @@
 import pytest
 
 import prompts
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.llm.local.llama import Llama
 from agent.llm.scripted import Scripted
 from agent.rerank.likelihood import PMI_WEIGHT, Likelihood
+from agent.store.cache import Cache
 from agent.types import Item
 from tests.rerank_contract import RerankContract
 

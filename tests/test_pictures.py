@@ -8,10 +8,10 @@ import pytest
 
 from agent import Item, Recommender, Settings, cli
 from agent.errors import ConfigError
-from agent.person import person_of
+from agent.path.stages import recall, searched
+from agent.people.person import person_of
 from agent.recall.where import parse_where
 from agent.sections import ImageSettings
-from agent.stages import recall, searched
 from tests.support.picture_server import asked, serving_pictures
 from tests.support.pictures import BLUE, GREEN, ORANGE, RED, png
 
@@ -161,6 +161,8 @@ def test_a_vision_model_describes_and_the_words_are_embedded_only(folder: Path, 
         slate = palate.recommend("eve", image=folder / "covers" / "green0.png", k=5, llm=False)
         assert len(asked(address)) - before == 20
         assert {r.item.item_id[:-1] for r in slate} == {"green"}
+        palate.recommend("eve", image=png(COLOURS["red"], comment="eve's own"), k=5, llm=False)
+        assert len(asked(address)) - before == 21  # looked at, and nothing of it kept
         assert all(item.text == "" for item in palate.store.items())
         rows = palate.parts.cache._rows("SELECT key, value FROM cached WHERE namespace LIKE ?", "descriptions/seer%")
     kept = [json.loads(value) for _, value in rows]

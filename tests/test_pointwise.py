@@ -7,11 +7,11 @@ import math
 import pytest
 
 import prompts
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.llm.local.llama import Llama
 from agent.llm.scripted import Scripted
 from agent.rerank.pointwise import SPELLINGS, Pointwise
+from agent.store.cache import Cache
 from tests.rerank_contract import CANDIDATES, HISTORY, RerankContract, by_length
 from tests.support.judging import judge
 

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,43 +12,16 @@ import pytest
 from agent.errors import Taken
 from agent.recommender import Recommender
 from agent.settings import Settings, load_settings
-from agent.store import Store
+from agent.store.store import Store
 from agent.types import Event, EventKind, Item
-
-pytest.importorskip("psycopg")
-
-
-def program(name: str) -> str | None:
-    """Where a program of PostgreSQL lies; Debian keeps them apart."""
-    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return shutil.which(name) or (str(found[-1]) if found else None)
+from tests.support.postgres import postgres
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """A database of its own; PostgreSQL refuses to run as root, so root runs it as the user `postgres`."""
-    initdb, pg_ctl = program("initdb"), program("pg_ctl")
-    if initdb is None or pg_ctl is None:
-        pytest.skip("no PostgreSQL is installed")
-    owner = "postgres" if os.geteuid() == 0 else None
-    folder = Path(tempfile.mkdtemp(prefix="palate-pg-"))
-    try:
-        if owner:
-            shutil.chown(folder, owner)
-    except LookupError:
-        pytest.skip("there is no user to run PostgreSQL as")
-    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-
-    def run(*command: str) -> None:
-        subprocess.run(command, check=True, user=owner, cwd=folder, stdout=subprocess.DEVNULL)
-
-    run(initdb, "-D", str(folder / "db"), "-A", "trust", "-U", "palate", "-N")
-    run(pg_ctl, "-D", str(folder / "db"), "-o", options, "-l", str(folder / "log"), "-w", "-t", "120", "start")
-    try:
-        yield f"postgresql+psycopg://palate@/postgres?host={folder}"
-    finally:
-        run(pg_ctl, "-D", str(folder / "db"), "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
+    """A database of its own."""
+    with postgres() as address:
+        yield address
 
 
 def test_two_servers_share_what_people_do_and_say(url: str, tmp_path: Path) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from unicodedata import category
 
 import pytest
 from hypothesis import given as any_of
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
+from agent.llm.control import KNOWN_CONTROL_TOKENS
 from agent.rerank.base import Ranking
 from agent.types import Degradation, Item
 from eval.cases import Case
 from eval.probe import probes
-from eval.probe.asking import Answer, Asker, Question, answer_of, wrong_labels
+from eval.probe.asking import Answer, Asker, Question, answer_of, merged, wrong_labels
 from eval.probe.drawing import verdict
 from eval.probe.effects import effect_of, kendall_tau
 from eval.probe.history import LENGTHS, history
-from eval.probe.hostile import HOSTILE, Hostile, neutral
+from eval.probe.hostile import EVERY, HOSTILE, neutral
 from eval.probe.injection import bearing, injection, victim_of
 from eval.probe.paraphrase import paraphrase
 from eval.probe.position import moved, position, slots_of, target_of
@@ -315,23 +318,44 @@ def test_how_far_words_move_an_order_is_told() -> None:
 # ---- injection -------------------------------------------------------------------------------------------------------
 
 
+KINDS = {
+    "instruction", "plea", "label", "control", "token", "json", "delimiter", "turn", "markup", "invisible", "direction",
+    "unicode", "encoded", "praise", "long", "template",
+}  # fmt: skip
+
+
 def test_the_list_of_hostile_texts_is_long_varied_and_can_stand_in_a_title() -> None:
-    assert len(HOSTILE) >= 30
-    assert len({hostile.name for hostile in HOSTILE}) == len({hostile.text for hostile in HOSTILE}) == len(HOSTILE)
-    assert {hostile.kind for hostile in HOSTILE} == {
-        "instruction", "label", "control", "json", "delimiter", "invisible", "direction", "praise", "long",
-    }  # fmt: skip
+    assert len(EVERY) >= 400
+    assert len({hostile.name for hostile in EVERY}) == len({hostile.text for hostile in EVERY}) == len(EVERY)
+    assert {hostile.kind for hostile in HOSTILE} == KINDS
+    assert len({hostile.language for hostile in EVERY if hostile.kind == "instruction"}) >= 8
+    assert sum(hostile.kind == "template" for hostile in EVERY) >= 60
     for hostile in HOSTILE:
         item = bearing(ITEMS["i0"], hostile.text)
-        assert Item.model_validate(item.model_dump()).title == item.title
-        assert item.title.startswith("Title 00 ")
+        assert Item.model_validate(item.model_dump()).title == item.title, hostile.name
+        assert item.title.startswith("Title 00")
+    refused = [hostile for hostile in EVERY if hostile.verdict == "refused"]
+    assert refused
+    for hostile in refused:
+        with pytest.raises(ValidationError):
+            Item(item_id="x", title=hostile.text)
 
 
-@pytest.mark.parametrize("hostile", HOSTILE, ids=lambda hostile: hostile.name)
-def test_the_neutral_text_is_as_long_as_what_a_prompt_shows(hostile: Hostile) -> None:
-    text = neutral(hostile.text)
-    assert len(text) == len(neutralise(hostile.text))
-    assert text == neutralise(text), "nothing of it is dropped"
+def test_every_hostile_text_is_shown_as_its_verdict_says() -> None:
+    for hostile in EVERY:
+        shown = neutralise(hostile.text, KNOWN_CONTROL_TOKENS)
+        said = "empty" if not shown else "kept" if shown == hostile.text else "cleaned"
+        assert hostile.verdict in (said, "refused"), hostile.name
+        assert not any(token in shown for token in KNOWN_CONTROL_TOKENS), hostile.name
+        assert len(shown.splitlines()) <= 1, hostile.name
+        assert not any(category(char) in ("Cc", "Cf", "Cs") for char in shown), hostile.name
+
+
+def test_the_neutral_text_is_as_long_as_what_a_prompt_shows() -> None:
+    for hostile in HOSTILE:
+        text = neutral(hostile.text)
+        assert len(text) == len(neutralise(hostile.text)), hostile.name
+        assert text == neutralise(text), "nothing of it is dropped"
 
 
 def test_a_title_stays_within_its_length() -> None:
@@ -373,6 +397,53 @@ def test_a_strategy_that_obeys_lifts_the_victim_to_the_top() -> None:
     assert found.figures["gained_first"].value == pytest.approx(sum(b > 0 for b in before) / 24)
     assert verdict(found).startswith("1 of 2 changes shown to move the item that is watched (Holm's p < .05): ignore +")
     assert dict(found.found.ids) == {"lost": 0, "foreign": 0, "repeated": 0}
+    first, neutral_first = found.figures["first"], found.figures["neutral_first"]
+    assert first
+    assert neutral_first
+    assert first.value - neutral_first.value == pytest.approx(found.figures["gained_first"].value)
+    assert (first.n, first.low is not None) == (12, True), "bounds of people, not of texts"
+    assert set(found.groups) == {"instruction"}
+    assert found.groups["instruction"]["lift"] == found.figures["lift"]
+
+
+def test_each_case_bears_the_texts_that_were_drawn_for_it() -> None:
+    given = given_of(*(a_case(n) for n in range(12)))
+    asker = Fake(by_number)
+    found = done(injection(given, HOSTILE, per_case=20), given, asker)
+    assert {sum(case in found.found.effects[h.name] for h in HOSTILE) for case in found.found.users} == {20}
+    assert sum(row.n for row in found.rows) == 240
+    assert sum(row.n > 0 for row in found.rows) > 150, "other texts for other cases"
+    assert "20 of 415 texts a case" in found.probe.about
+
+
+class Foreseer(Fake):
+    """An asker that keeps what it was told to expect."""
+
+    def __init__(self, scores: Scores) -> None:
+        super().__init__(scores)
+        self.foreseen: list[Question] = []
+
+    def foresee(self, questions: Sequence[Question]) -> None:
+        self.foreseen += questions
+
+
+def test_an_asker_is_told_what_comes_only_where_a_probe_allows_it() -> None:
+    given = given_of(a_case())
+    asker = Foreseer(by_number)
+    done(injection(given, HOSTILE[:5]), given, asker)
+    assert len(asker.foreseen) == 10
+    assert all(question in asker.foreseen for question in asker.asked)
+    other = Foreseer(by_number)
+    done(position(given), given, other)
+    assert other.foreseen == []
+
+
+def test_questions_alike_but_for_their_candidates_are_asked_as_one() -> None:
+    one, two, three = ITEMS["i1"], ITEMS["i2"], ITEMS["i3"]
+    asked = [Question((one,), (two, three)), Question((one,), (three, bearing(two, "!"))), Question((), (two,))]
+    first, second = merged(asked)
+    assert [item.title for item in first.candidates] == ["Title 02", "Title 03", "Title 02 !"]
+    assert second == asked[2]
 
 
 def test_a_text_that_breaks_the_answer_is_a_failure_that_counts_as_0() -> None:

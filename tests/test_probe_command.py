@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from agent.cache import Cache
+from agent.deadline import Deadline
 from agent.errors import CatalogueError, ConfigError, ModelUnavailable
 from agent.llm.base import Model
 from agent.llm.scripted import Scripted
 from agent.rerank.strategies import Workshop
 from agent.settings import Settings, load_settings
+from agent.store.cache import Cache
 from agent.types import Item
 from eval.cases import DataSet
 from eval.commands import app as eval_app
@@ -25,6 +27,7 @@ from eval.probe.command import probes_with
 from eval.probe.hostile import HOSTILE
 from eval.probe.injection import injection
 from eval.probe.probes import Given, run
+from eval.probe.remembering import Remembering
 from tests.support.fake_ranker import FILMS
 from tests.support.judging import judge
 
@@ -51,14 +54,19 @@ def probe(
     return CliRunner().invoke(probes_with(opener), [str(a) for a in arguments], env={"COLUMNS": str(columns)})
 
 
+def few(name: str) -> tuple[object, ...]:
+    """The flags that keep a probe short."""
+    return ("--texts", 12) if name == "injection" else ()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_json_has_the_documented_shape(name: str) -> None:
-    result = probe(name, "--data", FILMS, "--json", "--strategy", "likelihood")
+    result = probe(name, "--data", FILMS, "--json", "--strategy", "likelihood", *few(name))
     assert result.exit_code == 0, result.output
     found = json.loads(result.stdout)
     assert set(found) == {
-        "probe", "about", "limit", "seed", "model", "dataset", "rows", "figures", "asked", "degraded", "skipped", "ids",
-        "labels", "prompts", "notes", "method",
+        "probe", "about", "limit", "seed", "model", "dataset", "rows", "figures", "groups", "asked", "degraded",
+        "skipped", "ids", "labels", "prompts", "notes", "method",
     }  # fmt: skip
     assert found["probe"] == name
     assert found["model"]["strategy"] == "likelihood"
@@ -67,7 +75,11 @@ def test_the_json_has_the_documented_shape(name: str) -> None:
     assert found["labels"] == {"missing": 0, "foreign": 0, "repeated": 0}
     assert set(found["prompts"]) == {"en/rank-likelihood"}
     assert {"tau", "lift", "counted", "interval", "test", "metrics"} <= set(found["method"])
-    for row in found["rows"]:
+    assert bool(found["groups"]) == (name == "injection")
+    for figures in found["groups"].values():
+        assert set(figures) == {"lift", "gained_first", "first", "neutral_first"}
+        assert {"value", "low", "high", "n"} == set().union(*figures.values())
+    for row in (row for row in found["rows"] if row["n"]):
         assert set(row) == ROW
         assert set(row["ndcg@10"]) == {"value", "low", "high", "n"}
         assert set(row["change"]) == {"value", "low", "high", "n", "p", "wins", "losses"}
@@ -78,7 +90,7 @@ def test_the_json_has_the_documented_shape(name: str) -> None:
 
 
 def test_each_probe_has_its_rows() -> None:
-    found = {name: json.loads(probe(name, "--data", FILMS, "--json").stdout) for name in NAMES}
+    found = {name: json.loads(probe(name, "--data", FILMS, "--json", *few(name)).stdout) for name in NAMES}
     variants = {name: [row["variant"] for row in found[name]["rows"]] for name in NAMES}
     assert variants["position"] == [f"slot {n}" for n in range(1, 5)]
     assert variants["history"] == [f"newest {n}" for n in (0, 1, 3, 10, 50)]
@@ -89,15 +101,15 @@ def test_each_probe_has_its_rows() -> None:
 
 
 def test_a_probe_repeats() -> None:
-    one, two = (probe("injection", "--data", FILMS, "--limit", 2, "--json").stdout for _ in range(2))
+    one, two = (probe("injection", "--data", FILMS, "--limit", 2, "--texts", 10, "--json").stdout for _ in range(2))
     assert one == two
-    other = json.loads(probe("injection", "--data", FILMS, "--limit", 2, "--seed", 3, "--json").stdout)
+    other = json.loads(probe("injection", "--data", FILMS, "--limit", 2, "--texts", 10, "--seed", 3, "--json").stdout)
     assert (other["seed"], other["limit"], other["dataset"]["n_run"]) == (3, 2, 2)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_table_shows_every_change_and_says_what_is_shown(name: str) -> None:
-    result = probe(name, "--data", FILMS, "--limit", 5)
+    result = probe(name, "--data", FILMS, "--limit", 5, *few(name))
     assert result.exit_code == 0, result.output
     shown = " ".join(result.stdout.split())
     column = {"position": "top changed", "history": "change [95 %]", "paraphrase": "tau [95 %]"}
@@ -106,20 +118,23 @@ def test_the_table_shows_every_change_and_says_what_is_shown(name: str) -> None:
     assert "ids lost 0, foreign 0, repeated 0" in shown
     assert "films" in shown
     assert "tau +" in shown
-    for text in {"position": ["slot 4", "bias "], "history": ["newest 50"], "injection": ["chatml"]}.get(name, []):
+    for text in {"position": ["slot 4", "bias "], "history": ["newest 50"], "injection": ["control", "first +0."]}.get(
+        name, []
+    ):
         assert text in shown
-    assert result.stderr == ""
+    noted = [line for line in result.stderr.splitlines() if not line.startswith("Probing cases")]
+    assert noted == [], "but for the meter, on a slow machine"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_column_is_lost_on_a_terminal_of_80(name: str) -> None:
-    lines = probe(name, "--data", FILMS, "--strategy", "likelihood", columns=80).stdout.splitlines()
+    lines = probe(name, "--data", FILMS, "--strategy", "likelihood", *few(name), columns=80).stdout.splitlines()
     head = next(line for line in lines if line.split()[:1] == [name])
     assert head.split()[-1] == "n"
     rows = lines[lines.index(head) + 2 :]
     rows = rows[: next(n for n, line in enumerate(rows) if not line.strip())]
     assert rows
-    assert all(row.split()[-1] in {"1", "6"} for row in rows), "one line a row, and n at its end"
+    assert all(row.split()[-1] in "123456" for row in rows), "one line a row, and n at its end"
 
 
 def test_flags_reach_the_settings_of_the_model() -> None:
@@ -208,6 +223,48 @@ def test_a_noun_gets_a_prompt_of_its_own() -> None:
         strategy.ask(Question(candidates[:1], candidates, "short", noun), "lot")
     heads = [call.prefix.split()[0] for call in model.calls if "Film o\n" in call.prefix]
     assert heads == ["Films", "Books", "Films"]
+
+
+def test_what_is_foreseen_is_asked_once_and_gives_the_same_answers() -> None:
+    dataset = DataSet.open(FILMS)
+    cases = list(dataset.cases(2))
+    orders = []
+    for strategy in ("likelihood", "pointwise", "likelihood+renown", "setwise"):
+        for together in (True, False):
+            model = judge(by_length)
+            asker = Strategy(Workshop(model, Cache(None), "en", "films"), strategy, {}, 60.0)
+            whole = replace(injection(Given(dataset.items, cases, "en", 1), HOSTILE[::40]), together=together)
+            found = run(whole, cases, asker, 1)
+            lines = sum(len(call.texts) for call in model.calls)
+            orders.append(([(name, effects) for name, effects in found.effects.items()], lines))
+    for together, apart in zip(orders[::2], orders[1::2], strict=True):
+        assert together[0] == apart[0], "the answers are those of questions asked one by one"
+    asked = [lines for _, lines in orders]
+    assert [2 * asked[n] < asked[n + 1] for n in (0, 2)] == [True] * 2, "and cost less than half"
+    assert asked[4] < asked[5], "or less, where one part is cached anyhow"
+    assert asked[6] == asked[7], "a strategy that looks at several at once is asked as ever"
+
+
+def test_a_model_remembers_only_what_it_is_told_to() -> None:
+    model = Scripted(lambda *_: "x", scores=lambda _, more: -float(len(more)), abilities=["score", "choose", "chat"])
+    remembering = Remembering(model)
+    assert (remembering.name, remembering.abilities) == (model.name, model.abilities)
+    assert remembering.control_tokens == ()
+    never = Deadline.never()
+    for _ in range(2):
+        assert [s.logprob for s in remembering.score("p", ["a", "bb"], never)] == [-1, -2]
+    assert len(model.calls) == 2
+    remembering.begin()
+    for texts in (["a", "bb"], ["bb", "ccc", "bb"], ["a"]):
+        assert [s.logprob for s in remembering.score("p", texts, never)] == [-len(text) for text in texts]
+    assert [call.texts for call in model.calls[2:]] == [("a", "bb"), ("ccc",)]
+    for options in ([["y"], ["n"]], [["y"], ["n"]], [["yes"], ["no"]]):
+        assert len(remembering.choose("p", ["q"], options, never)) == 1
+    assert len(model.calls) == 6
+    assert remembering.arrange("p", ["q"], ["A", "B"], never) == [(0, 1)]
+    assert remembering.complete("p", ["q"], never, max_tokens=3)[0].text == "x"
+    remembering.close()
+    assert not model.closed
 
 
 def shown_to_the_model(strategy: str, texts: Sequence[str]) -> list[str]:

@@ -10,9 +10,9 @@ from agent import Item, Recommender, Settings
 from agent.catalogue import load_items, read_items
 from agent.errors import Ambiguous, ConfigError, NotFound
 from agent.explain.evidence import resolves
-from agent.person import person_of
+from agent.path.stages import searched
+from agent.people.person import person_of
 from agent.settings import ProfileSettings
-from agent.stages import searched
 
 FILMS = Path(__file__).parent / "support" / "films.csv"
 

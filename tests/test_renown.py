@@ -3,11 +3,11 @@ from collections.abc import Callable
 import pytest
 
 import prompts
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.llm.local.llama import Llama
 from agent.llm.scripted import Scripted
 from agent.rerank.renown import Renown
+from agent.store.cache import Cache
 from tests.rerank_contract import CANDIDATES, HISTORY, RerankContract, by_length, film
 
 NEVER = Deadline.never()

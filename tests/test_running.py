@@ -15,11 +15,11 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 import prompts
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelUnavailable
 from agent.llm.scripted import Scripted
 from agent.rerank.base import Ranking
+from agent.store.cache import Cache
 from agent.types import Degradation, Rationale, Recommendation, Slate
 from eval.cases import Case, DataSet
 from eval.commands import commands_with

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +13,25 @@ import pytest
 from agent.serve.callers import Door
 from agent.serve.edge import LEFT, Edge, Gate
 from agent.serve.keys import Keys
+from agent.serve.lane import Overloaded
 from agent.serve.meters import Meters
 
 Message = dict[str, Any]
 
 
-def asked(app: Any, folder: Path, messages: list[Message], **scope: Any) -> tuple[list[Message], list[str], str]:
+def has_room() -> None:
+    pass
+
+
+def asked(
+    app: Any, folder: Path, messages: list[Message], room: Callable[[], None] = has_room, **scope: Any
+) -> tuple[list[Message], list[str], str]:
     """What was sent for a request whose body comes in these messages, what was noted, and what was counted."""
     sent: list[Message] = []
     notes: list[str] = []
     meters = Meters(lambda: 0)
-    edge = Edge(
-        app, gate=Gate(Door(Keys(folder), open_without=True), None), meters=meters, max_bytes=10, note=notes.append
-    )
+    gate = Gate(Door(Keys(folder), open_without=True), None)
+    edge = Edge(app, gate=gate, meters=meters, max_bytes=10, note=notes.append, has_room=room)
     whole = {"type": "http", "method": "POST", "path": "/v1/x", "headers": [], "query_string": b"", **scope}
 
     async def receive() -> Message:
@@ -62,7 +69,7 @@ def test_an_internal_error_is_one_line_and_one_problem(tmp_path: Path) -> None:
     assert sent[0]["status"] == 500
     problem = json.loads(sent[1]["body"])
     reference = problem["hint"].rsplit(" ", 1)[-1]
-    assert (problem["title"], len(reference)) == ("Internal Server Error", 8)
+    assert (problem["title"], len(reference)) == ("Internal Server Error", 16)
     (note,) = notes
     assert note.startswith(f"internal error {reference}: KeyError in test_serve_edge.py:")
     assert "ada" not in note + str(sent)
@@ -109,3 +116,18 @@ def test_a_client_that_leaves_in_the_midst_of_its_request_is_counted(tmp_path: P
     assert (sent, notes) == ([], [])
     assert f'status="{LEFT}"' in counts
     assert "palate_left_total 1.0" in counts
+
+
+def test_who_would_wait_in_vain_is_sent_away_before_the_request_is_read(tmp_path: Path) -> None:
+    def full() -> None:
+        raise Overloaded("17 answers come first", 9)
+
+    unread = [part(b"{}")]
+    sent, _, counts = asked(echoes, tmp_path, unread, full, path="/v1/recommend")
+    assert sent[0]["status"] == 503
+    assert (b"retry-after", b"9") in sent[0]["headers"]
+    assert unread == [part(b"{}")]
+    assert "palate_shed_total 1.0" in counts
+    for method, path in (("GET", "/healthz"), ("POST", "/v1/events"), ("GET", "/v1/profile")):  # these never wait
+        sent, _, counts = asked(echoes, tmp_path, [part(b"{}")], full, method=method, path=path)
+        assert sent[0]["status"] == 200

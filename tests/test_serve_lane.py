@@ -103,6 +103,65 @@ def test_time_runs_while_waiting_too() -> None:
     asyncio.run(late())
 
 
+def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
+    async def short_of_time() -> None:
+        lane, go = Lane(16), threading.Event()
+
+        def takes(_left_s: float) -> Iterator[str]:
+            go.wait(0.2)
+            yield "done"
+
+        assert [word async for word in lane.answer(takes, TIME_S)] == ["done"]
+        answers = [lane.answer(takes, 0.01)]  # nothing comes before it, however little time it has
+        await asyncio.sleep(0)
+        answers += [lane.answer(takes, TIME_S) for _ in range(3)]
+        with pytest.raises(Overloaded, match="4 answers come first") as told:
+            lane.answer(takes, 0.5)
+        assert told.value.retry_after_s >= 1
+        with pytest.raises(Overloaded):
+            lane.check(0.5)
+        lane.check(TIME_S)
+        go.set()
+        assert [[word async for word in answer] for answer in answers] == [["done"]] * 4
+        lane.check(0.01)
+        await lane.close()
+
+    asyncio.run(short_of_time())
+
+
+def test_one_after_the_other_is_always_served() -> None:
+    """Answers that take all the time they have, and more: whoever asks when one has come is not sent away."""
+
+    async def in_turn() -> list[str]:
+        lane = Lane(16)
+
+        def takes(_left_s: float) -> Iterator[str]:
+            time.sleep(0.06)
+            yield "done"
+
+        got = [await anext(lane.answer(takes, 0.05)) for _ in range(8)]
+        await lane.close()
+        return got
+
+    assert asyncio.run(in_turn()) == ["done"] * 8
+
+
+def test_what_opens_the_model_is_no_measure_of_an_answer() -> None:
+    async def opened() -> None:
+        lane = Lane(16)
+
+        def opens(_left_s: float) -> Iterator[str]:
+            time.sleep(0.3)
+            yield "open"
+
+        assert [word async for word in lane.answer(opens, TIME_S, usual=False)] == ["open"]
+        answers = [lane.answer(lambda _: heard("a"), 0.25) for _ in range(3)]
+        assert [[word async for word in answer] for answer in answers] == [["a"]] * 3
+        await lane.close()
+
+    asyncio.run(opened())
+
+
 def test_who_leaves_ends_the_work_within_a_piece() -> None:
     seen: list[bool] = []
 

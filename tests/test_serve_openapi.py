@@ -19,7 +19,8 @@ ROUTES = """
 POST:/v1/converse GET:/v1/conversations GET:/v1/conversations/{conversation_id}
 POST:/v1/conversations/{conversation_id}/undo
 POST:/v1/recommend POST:/v1/explain GET:/v1/why GET:/v1/items POST:/v1/rerank
-POST:/v1/events DELETE:/v1/events/{event_id} GET:/v1/profile PATCH:/v1/profile DELETE:/v1/users/{user}
+POST:/v1/events DELETE:/v1/events/{event_id} GET:/v1/profile PATCH:/v1/profile
+DELETE:/v1/users/{user} GET:/v1/users/{user}/export
 POST:/v1/chat/completions GET:/v1/models GET:/v1/models/{model}
 GET:/v1/page GET:/healthz GET:/readyz GET:/metrics
 """
@@ -60,6 +61,9 @@ def test_every_route_is_in_it_with_words_and_examples(document: dict[str, Any]) 
             for kind, content in answer["content"].items():
                 assert "example" in content, (name, status, kind)
                 Draft202012Validator.check_schema(content["schema"])
+                if kind in MEDIA:
+                    whole = {**content["schema"], "components": document["components"]}
+                    Draft202012Validator(whole).validate(content["example"])
         if "requestBody" in operation:
             content = operation["requestBody"]["content"]["application/json"]
             schema = {**content["schema"], "components": document["components"]}

@@ -14,9 +14,9 @@ from agent.catalogue import load_items, read_items
 from agent.errors import ModelUnavailable
 from agent.explain.evidence import resolves
 from agent.once import once
-from agent.parts import Parts
+from agent.parts.parts import Parts
+from agent.parts.spoken import Spoken
 from agent.settings import DEFAULT_MODEL
-from agent.spoken import Spoken
 
 FILMS = Path(__file__).parent / "support" / "films.csv"
 QWEN = "qwen2.5-coder-0.5b"

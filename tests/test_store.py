@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from agent.errors import StoreError
-from agent.store import FILE_NAME, Store
-from agent.stored import Forgotten
+from agent.store.store import FILE_NAME, Store
+from agent.store.stored import Forgotten
 from agent.types import Event, EventKind, Item
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import prompts
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ConfigError, PalateError
 from agent.llm.base import Ability
@@ -20,6 +19,7 @@ from agent.llm.scripted import Scripted
 from agent.rerank.expression import STRATEGIES, Cascade, Named, Sum, parse
 from agent.rerank.strategies import AUTOMATIC, NEEDS, Workshop
 from agent.settings import load_settings
+from agent.store.cache import Cache
 from agent.types import Item
 from tests.rerank_contract import CANDIDATES, HISTORY, many
 

@@ -15,7 +15,7 @@ from agent.converse.told import newest
 from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelUnavailable
 from agent.llm.scripted import Scripted
-from agent.parts import Parts
+from agent.parts.parts import Parts
 from agent.rerank.base import Ranking
 from agent.sections import RecallSettings
 from agent.settings import Settings

@@ -12,13 +12,13 @@ import pytest
 
 from agent import Recommender, Settings, cli
 from agent.errors import ConfigError, NotFound
-from agent.learning import learn_now
+from agent.parts.learning import learn_now
+from agent.people.transfer import UNLEARNED, kappa, learn_transfer, transfers
 from agent.profile.fold import fold_of, profile_from
 from agent.profile.ledger import Background
 from agent.profile.platforms import weigh_by
 from agent.profile.transfer import KAPPAS, Crossing, carried, crossing_of, fit
 from agent.settings import load_settings
-from agent.transfer import UNLEARNED, kappa, learn_transfer, transfers
 from agent.types import Event, EventKind, Item
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

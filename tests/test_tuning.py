@@ -13,15 +13,15 @@ from pathlib import Path
 import pytest
 
 import prompts
-from agent.cache import Cache
 from agent.cli import run
 from agent.errors import ConfigError
 from agent.llm.scripted import Scripted
-from agent.parts import Parts
+from agent.parts.parts import Parts
+from agent.path.stages import recall, searched
 from agent.recall.generated import Generator
 from agent.recall.weights import FAMILIES, SHIPPED, weighed
 from agent.settings import Settings, load_settings
-from agent.stages import recall, searched
+from agent.store.cache import Cache
 from agent.toml_file import write_values
 from eval.cases import DataSet
 from eval.learning import taught

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from agent.cache import Cache
 from agent.converse.state import Intent
 from agent.converse.understand.examples import MAX_CHARS, Example, load_examples
 from agent.converse.understand.fitting import quality_of, sharpest, unseen_scores
@@ -18,8 +17,9 @@ from agent.converse.understand.vocabulary import Vocabulary
 from agent.embed.e5 import E5
 from agent.errors import ConfigError
 from agent.language import language_of
-from agent.parts import Parts
+from agent.parts.parts import Parts
 from agent.settings import Settings
+from agent.store.cache import Cache
 from agent.types import Item
 from tests.support.understanding import FILMS, NOTHING_SHOWN, TITLES
 from tests.support.vectors import HashEmbedder

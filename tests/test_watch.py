@@ -18,7 +18,7 @@ import pytest
 
 from agent.commands.watch import View, moved
 from agent.profile.ledger import Background, Ledger
-from agent.store import Store
+from agent.store.store import Store
 from agent.types import Event, EventKind, Item, Reaction
 from tests.test_cli_terminal import COLOUR, FILMS, ROOT, Terminal, hears_interruption
 

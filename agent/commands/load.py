@@ -15,13 +15,14 @@ from agent.errors import CatalogueError, ConfigError, NotFound
 
 if TYPE_CHECKING:
     from agent.catalogue import Columns, Report
-    from agent.pictures import PictureReport
+    from agent.parts.pictures import PictureReport
     from agent.recommender import Recommender
     from agent.types import Event, Item
 
 _ITEM_FIELDS = frozenset({"id", "title", "tags", "text", "popularity", "language", "image", "platform"})
 _EVENT_FIELDS = frozenset({"id", "user", "kind", "value", "at", "text", "event", "platform"})
 _REFUSED_SHOWN = 5  # pictures of items
+_MAX_KNOWN = 50_000  # item ids remembered while events are loaded
 _BOTH, _ITEMS, _EVENTS = "Columns", "Columns of items", "Columns of events (with --events)"
 
 
@@ -126,6 +127,8 @@ class _Sink:
         named = [event.item_id for event in batch if event.item_id]
         unsure = {item_id for item_id in named if item_id not in self._known}
         found = {item.item_id for item in self._recommender.store.items(unsure)}
+        if len(self._known) > _MAX_KNOWN:
+            self._known = {item_id: self._known[item_id] for item_id in named if item_id in self._known}
         self._known |= {item_id: item_id in found for item_id in unsure}
         self.strangers += sum(not self._known[item_id] for item_id in named)
         self._count(len(batch))
@@ -141,7 +144,8 @@ def _load(recommender: Recommender, sink: _Sink, file: Path, events: bool, readi
     refused = recommender.settings.folder / "refused" / f"{file.resolve().name}.{'events' if events else 'items'}.jsonl"
     if events:
         with catalogue.read_events(file, **reading) as rows:
-            return catalogue.load_events(rows, sink.events, refused)
+            in_clear = recommender.settings.encryption_key is None
+            return catalogue.load_events(rows, sink.events, refused, words=in_clear)
     with catalogue.read_items(file, **reading) as rows:
         return catalogue.load_items(rows, sink.items, refused)
 

@@ -22,12 +22,12 @@ def mcp(ctx: typer.Context, user: UserOption = "me", no_llm: NoModelOption = Fal
     if find_spec("mcp") is None:
         raise ConfigError("the package mcp is not installed", "Install it with: pip install 'palate[mcp]'")
     from agent.commands.ahead import open_ahead
-    from agent.commands.checks import installed_version
     from agent.serve.tools import server_over
+    from agent.supply.locked import version_of
 
     user_id = person(user)
     with open_recommender(ctx) as recommender:
         recommender.parts.require_items()
         open_ahead(recommender, llm=not no_llm)
-        version = installed_version("palate") or ""
+        version = version_of("palate") or ""
         server_over(recommender, user_id, llm=not no_llm, version=version).run("stdio")

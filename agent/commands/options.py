@@ -14,7 +14,7 @@ from agent.errors import ConfigError, fault_of
 
 if TYPE_CHECKING:
     from agent.recommender import Recommender
-    from agent.settings import Loaded
+    from agent.settings import Loaded, Settings
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,13 @@ class Options:
     overrides: Mapping[str, object] = field(default_factory=dict)
 
     def load(self) -> Loaded:
-        """The settings and the origin of each. Raises ConfigError."""
+        """The settings and the origin of each; what is logged is written as they say. Raises ConfigError."""
+        from agent.observe.logs import configure
         from agent.settings import load_settings
 
-        return load_settings(self.config, overrides=self.overrides)
+        loaded = load_settings(self.config, overrides=self.overrides)
+        configure(loaded.settings.log)
+        return loaded
 
     def with_defaults(self, defaults: Mapping[str, object]) -> Options:
         """The same flags, and these settings where no flag says otherwise."""
@@ -48,7 +51,20 @@ def open_recommender(ctx: typer.Context) -> Recommender:
     from agent.recommender import Recommender
 
     settings = options_of(ctx).load().settings
+    _trace(ctx, settings)
     return Recommender.open(settings=settings, progress=meter_of(ctx, "Indexing"), told=render.told)
+
+
+def _trace(ctx: typer.Context, settings: Settings) -> None:
+    """Make this command and the stages in it spans, where the settings say so."""
+    from agent.observe.stages import watch_from_now
+    from agent.observe.tracing import Tracing
+
+    if tracing := Tracing.opened(settings.otel):
+        ctx.call_on_close(tracing.close)
+        spans = tracing.answer(ctx.command_path)
+        ctx.call_on_close(spans.ended)
+        watch_from_now(spans)
 
 
 def meter_of(ctx: typer.Context, doing: str) -> render.Meter:

@@ -10,6 +10,7 @@ import typer
 
 from agent.commands import ask, render
 from agent.commands.options import JsonOption, NoModelOption, UserArgument, WhereOption, open_recommender, person
+from agent.commands.privacy import note_left_alone
 from agent.errors import ConfigError, NotFound
 
 if TYPE_CHECKING:
@@ -145,8 +146,9 @@ def forget(
 ) -> None:
     """Erase everything that is stored about a person.
 
-    Events, links and conversations leave the database file for good. What is stored of accounts linked with this one
-    remains, unless --linked is given. Asks first on a terminal; elsewhere --yes is needed.
+    Events, links and conversations leave the database file for good, with refused rows and keys that name the person;
+    a receipt, which does not tell who it was, is kept. What is stored of accounts linked with this one remains, unless
+    --linked is given. Asks first on a terminal; elsewhere --yes is needed.
     """
     user_id = person(user)
     if not yes:
@@ -154,6 +156,7 @@ def forget(
         ask.confirm(f"erase everything stored about {user_id}{others}", "--yes")
     with open_recommender(ctx) as recommender:
         gone = recommender.forget(user_id, linked=linked)
+        note_left_alone(recommender.settings.folder)
         if gone.remaining:
             render.note(f"still stored, linked with {user_id} before: {', '.join(gone.remaining)}")
         if as_json:
@@ -163,5 +166,7 @@ def forget(
         elif gone.events or gone.turns:
             erased = f"{render.count(gone.events, 'event')} and {render.count(gone.turns, 'turn')} of conversation"
             render.out().print(f"Erased {erased} of {render.plain(user_id)}.")
+            if gone.receipt:
+                render.out().print(f"Receipt {gone.receipt.number}, which does not tell who it was.")
         else:
             render.out().print(f"Nothing was stored about {render.plain(user_id)}.")

@@ -137,7 +137,7 @@ def _sections(taste: Profile, names: Mapping[str, str]) -> Iterator[tuple[str, S
 
 def _tell_why(recommender: Recommender, user_id: str, tag: str, interests: Interests, as_json: bool) -> None:
     from agent import shapes
-    from agent.acts import tag_named
+    from agent.people.acts import tag_named
 
     name = tag_named(tag, interests.posterior.tags)
     standing = shapes.standing_json(name, interests)

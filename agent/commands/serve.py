@@ -48,6 +48,7 @@ def serve(
 def _run(options: Options) -> bool:
     """Serve until a signal; whether it was Ctrl-C."""
     from agent.converse.conversations import Conversations
+    from agent.observe.tracing import Tracing
     from agent.recommender import Recommender
     from agent.serve.app import create_app
     from agent.serve.running import bound, check_exposure, run
@@ -58,7 +59,10 @@ def _run(options: Options) -> bool:
         here = stack.enter_context(bound(settings.serve.host, settings.serve.port))
         recommender = stack.enter_context(Recommender.open(settings=settings, told=render.told))
         _ = recommender.index  # locks the data folder
-        app = create_app(recommender, Conversations(recommender))
+        tracing = Tracing.opened(settings.otel)
+        if tracing:
+            stack.callback(tracing.close)
+        app = create_app(recommender, Conversations(recommender), tracing=tracing)
         return run(app, here, settings, _announce)
 
 

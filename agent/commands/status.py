@@ -28,6 +28,7 @@ def status(ctx: typer.Context, as_json: JsonOption = False) -> None:
     """
     with open_recommender(ctx) as recommender:
         found = recommender.status() | {"index": _index(recommender), "learned": _learned(recommender)}
+        found |= {"privacy": _privacy(recommender)}
         if as_json:
             render.write_json(found)
         else:
@@ -43,7 +44,7 @@ def _index(recommender: Recommender) -> dict[str, object]:
 
 
 def _learned(recommender: Recommender) -> dict[str, object]:
-    from agent.learning import standing
+    from agent.parts.learning import standing
 
     try:
         found = standing(recommender.parts)
@@ -51,6 +52,13 @@ def _learned(recommender: Recommender) -> dict[str, object]:
         return {"at": None, "due": None, "problem": error.message}
     at = found.record.at if found.record else None
     return {"at": at, "due": found.due, "changed_events": found.changed, "problem": found.problem or None}
+
+
+def _privacy(recommender: Recommender) -> dict[str, object]:
+    from agent.commands.privacy import standing
+
+    found = standing(recommender)
+    return {name: found[name] for name in ("encrypted", "epsilon", "spent", "budget")}
 
 
 def _flat(found: Mapping[str, Any], prefix: str = "") -> Sequence[tuple[str, object]]:

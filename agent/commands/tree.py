@@ -28,9 +28,9 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from agent.commands.checks import installed_version
+        from agent.supply.locked import version_of
 
-        typer.echo(f"palate {installed_version('palate') or '(run from its source, not installed)'}")
+        typer.echo(f"palate {version_of('palate') or '(run from its source, not installed)'}")
         raise typer.Exit
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from agent.asked import Asked
 from agent.converse import about, slating, why
 from agent.converse.fold import answer_of
 from agent.converse.pieces import Mention, Reasoned, Slated, Words
@@ -16,6 +15,7 @@ from agent.converse.streaming import Stop
 from agent.converse.wording import Wording, mark, spoken
 from agent.deadline import Deadline
 from agent.language import Language
+from agent.path.asked import Asked
 from agent.types import Degradation, EventKind, Item, Slate
 
 if TYPE_CHECKING:

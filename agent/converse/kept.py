@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from agent.converse.state import State
 from agent.slate.making import kept_slate
-from agent.stored import Begun, Turn
+from agent.store.stored import Begun, Turn
 from agent.types import Slate, Value
 
 Role = Literal["user", "assistant"]

@@ -17,6 +17,7 @@ from agent.converse.wording import with_marks
 from agent.deadline import Deadline
 from agent.errors import ModelError, ModelTimeout, PromptError
 from agent.explain.grounding import Grounds
+from agent.explain.words import recites
 from agent.llm.base import Completion, Model
 from agent.types import Degradation, Item, Slate
 
@@ -44,6 +45,7 @@ class Remark:
         self._wish = slate.wish
         self._heard: queue.SimpleQueue[_Heard] = queue.SimpleQueue()
         self._wanted, self._over = True, False
+        self._instructions = ""
 
     def pieces(self) -> Iterator[Words | Mention]:
         """The sentences that pass, as they come."""
@@ -59,9 +61,14 @@ class Remark:
             self._hear_out()
 
     def sound(self, sentence: str) -> bool:
-        """Whether a sentence may be said: it names items by number only, and claims nothing that is not known."""
+        """Whether a sentence may be said: it names items by number only, and claims nothing that is not known.
+
+        What recites the instructions may not.
+        """
         numbers = [int(n) for n in _NUMBER.findall(sentence)]
         if _ODD.search(sentence) or any(not 0 < n <= len(self._items) for n in numbers):
+            return False
+        if recites(sentence, self._instructions):
             return False
         named = [self._items[n - 1] for n in dict.fromkeys(numbers)]
         text = _NUMBER.sub(lambda found: self._items[int(found[1]) - 1].title, sentence)
@@ -122,8 +129,9 @@ class Remark:
         try:
             prompt = answer.wording.prompt("chat", self._model.control_tokens)
             asked = {"items": self._shown(), "wish": self._wish or "", "noun": answer.recommender.settings.noun}
+            self._instructions = prompt.prefix(noun=asked["noun"])
             (end,) = self._model.complete(
-                prompt.prefix(noun=asked["noun"]),
+                self._instructions,
                 [prompt.candidate(**asked)],
                 answer.deadline,
                 max_tokens=MAX_TOKENS,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from agent.asked import Ranked
 from agent.converse import remark
 from agent.converse.ask import best_question
 from agent.converse.fold import asking, repeats, shown, without
@@ -16,8 +15,9 @@ from agent.converse.relaxing import giving_way
 from agent.converse.state import Constraint, Question, State
 from agent.converse.told import newest
 from agent.errors import ModelError
-from agent.leaning import Leaning
-from agent.reasons import explaining
+from agent.path.asked import Ranked
+from agent.path.reasons import explaining
+from agent.people.leaning import Leaning
 from agent.recall.where import Where, parse_where
 from agent.types import Item, Rationale, Slate
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from agent.converse.pieces import Mention, Words
-from agent.parts import Parts
+from agent.parts.parts import Parts
 from agent.types import Item
 from prompts import Prompt, check, load
 

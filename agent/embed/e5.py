@@ -16,9 +16,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.cache import Cache
 from agent.cores import available_cores
 from agent.errors import ModelReplyInvalid, ModelUnavailable
+from agent.store.cache import Cache
 
 DIMENSIONS = 384
 MAX_TOKENS = 320  # about 1,200 characters of English; every token costs a millisecond or more

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from agent.deadline import Deadline
 from agent.enrich.enrichment import Enrichment, Thin, read
 from agent.enrich.writer import Writer
-from agent.store import Store
+from agent.store.store import Store
 from agent.types import Item
 
 BATCH = 16

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.enrich.enrichment import Enrichment, Thin, mark_of
 from agent.llm.base import Completion, Model, Score
+from agent.store.cache import Cache
 from agent.types import Item
 from prompts import Prompt
 

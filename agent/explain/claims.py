@@ -43,12 +43,16 @@ class Span:
 
 _ENDINGS = "com|org|net|io|cn|co|edu|gov|info|biz|ru|de|uk|fr|jp|xyz|top|app|dev"
 _HARD = (
-    re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,15}://|\bwww\.|\b(?:javascript|data|mailto):\S"),
+    re.compile(r"(?i)[a-z0-9+.-]://|//\w|\bwww\.|(?<![a-z])h(?:tt|xx)ps?:"),
+    re.compile(r"(?i)(?<![a-z])(?:javascript|vbscript|data|blob|file|mailto|tel|sms):\S|\b\d{1,3}(?:\.\d{1,3}){3}\b"),
     re.compile(rf"(?i)\b[\w-]+(?:\.[\w-]+)*\.(?:{_ENDINGS})\b"),
     re.compile(r"\S@\w+\.\w"),
     re.compile(r"(?i)<[^<>]*>|</|<\||\|>|\]\(|`|\{\{|\}\}|\{%|%\}|&(?:#\w+|[a-z]{2,8});|\[/?INST\]|<<|>>"),
 )
-_SOFT = re.compile(r"[<>\[\]{}|\\~^_=*#\u2500-\u257f]")
+_SOFT = re.compile(
+    r"[<>\[\]{}|\\~^_=*#@\u2500-\u257f]"
+    r"|(?i:(?:[^\W_]|■)\.(?:[^\W\d_]{2}|■)|[a-z0-9-]{2,}[。｡][a-z]{2,})"  # a dot in it, as in a site's
+)
 _QUOTES = re.compile(
     r"“([^“”]*)”|\"([^\"]*)\"|《([^《》]*)》|「([^「」]*)」|『([^『』]*)』|(?<!\w)[‘']([^‘’']{2,80})[’'](?!\w)"
 )
@@ -85,9 +89,11 @@ _PLAIN_CAPITALS = frozenset({"I", "I'm", "I’m", "I'd", "I've", "TV", "OK", "A"
 # Everyday words that happen to be tags: not read as a tag right after these.
 _NO_TAG_AFTER = {"history": {"your", "viewing", "watch", "watching", "reading"}, "short": {"in"}}
 MAX_TAG_WORDS = 4
+_CODED = re.compile(r"\b[a-z]+\d\w*\b")
 _CREDIT = re.compile(
     r"由([^，。；：、“”■]{2,24}?)(?:执导|主演|编剧|执笔|创作|出演|饰演|制作|出品|撰写)"
     r"|(?:导演|演员|作者|编剧|主演)(?:是|为|：)([^，。；“”■]{2,24})"
+    r"|(?:^|[，。；：、！？])\s*([^，。；：、！？“”■由的是试]{2,24}?)(?:执导|主演|编剧|执笔|出演|饰演)(?=[的，。；])"
 )
 _HONOURS = {
     kind: re.compile(rf"(?i){_NO_LETTER_BEFORE}(?:{'|'.join(words)}){_NO_LETTER_AFTER}")
@@ -96,13 +102,18 @@ _HONOURS = {
 
 
 def unsafe_in(sentence: str, blanked: str) -> Iterator[Span]:
-    """Links, markup and characters that no sentence may carry; single signs of markup count only where not blanked."""
+    """Links, markup and characters that no sentence may carry, also where they are written in wide or odd letters.
+
+    Single signs of markup, and words with a dot inside, count only where not blanked.
+    """
     for at, char in enumerate(sentence):
         if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
             yield Span("form", f"U+{ord(char):04X}", at, at + 1)
-    for pattern in _HARD:
-        yield from (Span("form", m.group(), m.start(), m.end()) for m in pattern.finditer(sentence))
-    yield from (Span("form", m.group(), m.start(), m.end()) for m in _SOFT.finditer(blanked))
+    for text in dict.fromkeys((sentence, unicodedata.normalize("NFKC", sentence))):
+        for pattern in _HARD:
+            yield from (Span("form", m.group(), m.start(), m.end()) for m in pattern.finditer(text))
+    for text in dict.fromkeys((blanked, unicodedata.normalize("NFKC", blanked))):
+        yield from (Span("form", m.group(), m.start(), m.end()) for m in _SOFT.finditer(text))
 
 
 def blank(text: str, spans: Iterable[Span]) -> str:
@@ -191,7 +202,7 @@ def tags_in(text: str, vocabulary: Mapping[tuple[str, ...], str]) -> Iterator[Sp
 
 
 def names_in(text: str) -> Iterator[Span]:
-    """Runs of capitalised words, and names that a Chinese credit gives.
+    """Runs of capitalised words, words with digits inside, and names that a Chinese credit gives.
 
     At the beginning of a sentence an everyday word that opens a run does not belong to it, and a single word is no name
     unless it stands in the possessive or before a maker's verb (`Spielberg directs`).
@@ -205,8 +216,9 @@ def names_in(text: str) -> Iterator[Span]:
             run = []
         run.append(match)
     yield from _name_of(text, run)
+    yield from (Span("name", match.group(), match.start(), match.end()) for match in _CODED.finditer(text))
     for match in _CREDIT.finditer(text):
-        group = 1 if match.group(1) else 2
+        group = match.lastindex or 1
         yield Span("name", match.group(group), match.start(group), match.end(group))
 
 

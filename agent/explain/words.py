@@ -10,6 +10,7 @@ from pathlib import Path
 CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 LETTER = r"[^\W_\u3400-\u9fff\uf900-\ufaff]"  # of any script that writes words apart
 _WORD = re.compile(rf"[\u3400-\u9fff\uf900-\ufaff]+|{LETTER}+(?:['’]{LETTER}+)*")
+_UNIT = re.compile(rf"[\u3400-\u9fff\uf900-\ufaff]|{LETTER}+")
 _LISTS = tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
 
 STOP = frozenset(_LISTS["stop"].split())
@@ -70,3 +71,11 @@ def wish_words(wish: str) -> list[str]:
     words = {stem(folded(m.group())): m.group() for m in _WORD.finditer(wish) if not CJK.search(m.group())}
     telling = [word for key, word in words.items() if len(key) > 2 and key not in STOP and folded(word) not in STOP]
     return telling + [word for word in MEANINGS if CJK.search(word) and word in wish]
+
+
+def recites(sentence: str, text: str) -> bool:
+    """Whether ten words of the text, or sixteen Chinese characters, stand in the sentence one after the other."""
+    said, known = (_UNIT.findall(one.casefold()) for one in (sentence, text))
+    run = 16 if CJK.search(sentence) else 10
+    runs = {tuple(known[n : n + run]) for n in range(len(known) - run + 1)}
+    return any(tuple(said[n : n + run]) in runs for n in range(len(said) - run + 1))

@@ -10,7 +10,7 @@ from agent.deadline import Deadline
 from agent.explain.compose import display, shown
 from agent.explain.evidence import Reason
 from agent.explain.facts import called
-from agent.explain.words import CJK
+from agent.explain.words import CJK, recites
 from agent.llm.base import Completion, Model
 from agent.types import Item
 from prompts import Prompt
@@ -18,6 +18,7 @@ from prompts import Prompt
 MAX_TOKENS = {"continue": 48, "chat": 120}
 MIN_WORDS, MAX_WORDS = 4, 34
 MIN_CHARS, MAX_CHARS = 8, 80  # where the sentence is Chinese
+MOST_CHARS = 400  # of any sentence
 _ENDS = (".", "!", "?", "。", "！", "？", "…")
 _ECHO = re.compile(r"(?i)\bthe (?:person|user|reader)\b|\b(?:facts?|sentence|reason|note)\s*:|事实：|句子：|用户|此人")
 _LABEL = re.compile(r"(?i)^\s*(?:sentence|reason|answer|句子|理由|推荐理由)\s*[:：]\s*")
@@ -38,15 +39,19 @@ def written(
 ) -> list[str | None]:
     """One sentence for each draft, all asked in one call; None where the reply is no usable sentence. Unchecked.
 
+    What recites the instructions that a chatting model was given is none.
+
     Raises ModelError and PromptError as the model does.
     """
     chats = prompt.name.endswith("chat")
     suffixes = [prompt.candidate(**_variables(draft, language)) for draft in drafts]
     stop = () if chats else ("\n",)
     most = MAX_TOKENS["chat" if chats else "continue"]
-    replies = model.complete(prompt.prefix(), suffixes, deadline, max_tokens=most, stop=stop)
+    told = prompt.prefix()
+    replies = model.complete(told, suffixes, deadline, max_tokens=most, stop=stop)
     openings = ["" if chats else _opening(suffix) for suffix in suffixes]
-    return [sentence_from(opening, reply) for opening, reply in zip(openings, replies, strict=True)]
+    found = [sentence_from(opening, reply) for opening, reply in zip(openings, replies, strict=True)]
+    return [None if chats and one and recites(one, told) else one for one in found]
 
 
 def sentence_from(opening: str, reply: Completion) -> str | None:
@@ -72,6 +77,8 @@ def sentence_from(opening: str, reply: Completion) -> str | None:
 
 
 def _has_good_length(sentence: str) -> bool:
+    if len(sentence) > MOST_CHARS:
+        return False
     if len(CJK.findall(sentence)) > 3:
         return MIN_CHARS <= len(sentence) <= MAX_CHARS + sentence.count("《") * 30
     return MIN_WORDS <= len(sentence.split()) <= MAX_WORDS

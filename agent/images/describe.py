@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from copy import copy
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.embed.base import Embedder
 from agent.images.endpoint import Asking, described
 from agent.images.eye import Reason, Seen
 from agent.images.picture import Picture
+from agent.store.cache import Cache
 from prompts import Prompt
 
 MAX_CHARS = 600
@@ -31,6 +32,13 @@ class Describing:
         self._namespace = f"descriptions/{asking.where}/{prompt.fingerprint[:16]}/{noun}"
         self.name = f"describe/{asking.where}/{prompt.fingerprint[:16]}/{noun}/{embedder.name}"
         self.at_once = asking.concurrency
+
+    @property
+    def forgetful(self) -> Describing:
+        """The same eye, keeping nothing in a file of what it describes: for what people show."""
+        twin = copy(self)
+        twin._cache = Cache(None)
+        return twin
 
     def look(self, pictures: Sequence[Picture], deadline: Deadline) -> list[Seen]:
         """See `Eye.look`: the vectors of what is written about the pictures."""

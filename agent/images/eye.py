@@ -7,10 +7,10 @@ from typing import Protocol
 
 import numpy as np
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ModelReplyInvalid
 from agent.images.picture import Picture
+from agent.store.cache import Cache
 from agent.types import Vector
 
 
@@ -40,10 +40,14 @@ class Eye(Protocol):
 
 
 class Remembering:
-    """An eye that looks at each content once: vectors are kept in the cache by the eye's name and the bytes' hash."""
+    """An eye that looks at each content once: vectors are kept in the cache by the eye's name and the bytes' hash.
 
-    def __init__(self, eye: Eye, cache: Cache) -> None:
+    What a person shows is looked at by `glancing`, by default the same eye, and nothing of it is kept.
+    """
+
+    def __init__(self, eye: Eye, cache: Cache, glancing: Eye | None = None) -> None:
         self.name = eye.name
+        self._glancing = glancing or eye
         self.at_once = eye.at_once
         self._eye = eye
         self._cache = cache
@@ -61,6 +65,11 @@ class Remembering:
             self._cache.put_many(self._namespace, {mark: one.tobytes() for mark, one in vectors.items()})
             seen |= fresh
         return [seen[picture.mark] for picture in pictures]
+
+    def glance(self, picture: Picture, deadline: Deadline) -> Seen:
+        """What it sees in a picture that a person shows; a picture of an item is known. Raises ModelError."""
+        known = self.known([picture.mark]).get(picture.mark)
+        return known if known is not None else self._glancing.look([picture], deadline)[0]
 
     def known(self, marks: Sequence[str]) -> dict[str, Vector]:
         """The vectors of contents that were looked at before, by hash."""

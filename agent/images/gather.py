@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ModelUnavailable
 from agent.images.eye import Reason, Remembering
 from agent.images.picture import Picture, Refused
 from agent.images.source import Source, is_address
+from agent.store.cache import Cache
 from agent.types import Item, Vector
 
 _READERS = 8

@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from agent.errors import ConfigError
 from agent.llm.base import Model
-from agent.llm.files import variant
+from agent.llm.files import trials, variant
 from agent.llm.files.cards import CARDS, GGUF, HubFile, ModelCard
 from agent.llm.files.download import Hub, choose
 from agent.llm.files.fetch import Progress, WrongHash, quiet
@@ -23,6 +24,12 @@ from agent.llm.files.receipts import Receipts
 from agent.llm.files.reference import EndpointReference, FileReference, HubReference, parse
 from agent.llm.files.wheels import installed_file
 from agent.settings import DEFAULT_MODEL, Settings
+
+if TYPE_CHECKING:
+    from agent.llm.local.options import Options
+    from agent.settings import ModelSettings
+
+READ_WHOLE_BYTES = 2_000_000_000  # a file of one's own is read up to here, and mapped if it is larger
 
 __all__ = ["GGUF", "find", "in_lines", "known", "open_model", "prepare", "resolve", "variant_kind"]
 
@@ -72,10 +79,10 @@ def find(reference: str, settings: Settings, *, progress: Progress = quiet, hub:
 
 def prepare(model: GGUF, settings: Settings, *, progress: Progress = quiet) -> GGUF:
     """The file to load for a model file: its quicker variant, made on first use, where there is one; else itself."""
-    from agent.llm.local.requantise import requantise
+    from agent.llm.local.requantise import requantise_apart
 
     kind = variant_kind(model, settings)
-    return variant.made(model, settings, kind, requantise, progress=progress) if kind else model
+    return variant.made(model, settings, kind, requantise_apart, progress=progress) if kind else model
 
 
 def variant_kind(model: GGUF, settings: Settings) -> str | None:
@@ -94,28 +101,44 @@ def open_model(settings: Settings, *, progress: Callable[[str], None] | None = N
     if isinstance(parsed, EndpointReference):
         return _open_endpoint(parsed.model, settings)
     from agent.llm.local.llama import Llama
-    from agent.llm.local.options import Options
 
     told = in_lines(progress) if progress else quiet
     if progress and not settings.names_model and options.reference != DEFAULT_MODEL:
         progress(f"{options.reference} answers: it is the default for the language {settings.language!r}")
-    file = prepare(resolve(options.reference, settings, progress=told), settings, progress=told)
+    found = resolve(options.reference, settings, progress=told)
+    chosen = _options(options)
+    _try(found, chosen, settings, told)
+    file = prepare(found, settings, progress=told)
+    ours = bool(file.variant) or not isinstance(parsed, FileReference)  # such files are replaced, never overwritten
     return Llama(
         file.path,
         name=parsed.reference if isinstance(parsed, ModelCard) else file.reference,
         sha256=file.sha256,
-        options=Options(
-            n_gpu_layers=options.n_gpu_layers,
-            split_mode=options.split_mode,
-            main_gpu=options.main_gpu,
-            context_tokens=options.context_tokens,
-            cache_type=options.cache_type,
-            ubatch_tokens=options.ubatch_tokens,
-            flash_attention=options.flash_attention,
-            prefix_cache_mb=options.prefix_cache_mb,
-            threads=options.threads,
-        ),
+        options=replace(chosen, mapped=ours or file.path.stat().st_size > READ_WHOLE_BYTES),
     )
+
+
+def _options(chosen: ModelSettings) -> Options:
+    from agent.llm.local.options import Options
+
+    return Options(
+        n_gpu_layers=chosen.n_gpu_layers,
+        split_mode=chosen.split_mode,
+        main_gpu=chosen.main_gpu,
+        context_tokens=chosen.context_tokens,
+        cache_type=chosen.cache_type,
+        ubatch_tokens=chosen.ubatch_tokens,
+        flash_attention=chosen.flash_attention,
+        prefix_cache_mb=chosen.prefix_cache_mb,
+        threads=chosen.threads,
+    )
+
+
+def _try(file: GGUF, options: Options, settings: Settings, told: Progress) -> None:
+    """Let a file that is not known open in a process of its own first. Raises ModelUnavailable where it does harm."""
+    from agent.llm.local.trial import build, fates
+
+    trials.check(file, settings.cache_folder, build(), lambda path: next(fates([path], options)), progress=told)
 
 
 def in_lines(
@@ -137,6 +160,7 @@ def in_lines(
 
 
 def _open_endpoint(model: str, settings: Settings) -> Model:
+    from agent.llm.remote.breaker import Breaker
     from agent.llm.remote.endpoint import Endpoint
 
     options = settings.endpoint
@@ -147,6 +171,7 @@ def _open_endpoint(model: str, settings: Settings) -> Model:
         timeout_s=options.timeout_s,
         retries=options.retries,
         concurrency=options.concurrency,
+        breaker=Breaker(options.breaker_failures, options.breaker_probe_s),
     )
 
 
@@ -213,7 +238,10 @@ class _Search:
 
     def _checked(self, reference: str, path: Path, expected: str | None, source: str, license_name: str = "") -> GGUF:
         receipts = Receipts(self.settings.cache_folder)
+        new = receipts.of(path) is None
         receipt = receipts.check(path, expected, source=source, progress=self.progress)
+        if new and expected is None:
+            self.progress(f"{path.name} is taken as it is: model.sha256 says nothing of the hash that it must have")
         return as_gguf(reference, path, receipt, license_name)
 
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from agent.errors import StoreError
 from agent.learn.acts import FACTORS, POPULARITY, TOGETHER
-from agent.recall.nearest import Rows, nearest
+from agent.recall.nearest import Rows, nearest, rounded
 from agent.recall.weights import SHIPPED
-from agent.types import Candidate
+from agent.types import Candidate, Vector
 
 if TYPE_CHECKING:
+    from agent.learn.factors import Factors
     from agent.learn.learned import Learned
 
 WEIGHTS: Mapping[str, float] = {name: SHIPPED[name] for name in (TOGETHER, FACTORS, POPULARITY)}
@@ -53,12 +54,20 @@ class Collaborative:
         if person is None or self.learned.factors is None or not person.any():
             return []
         if self.rows is None:
-            return self._best(FACTORS, self.learned.factors.cosines(person), n, exclude)
+            return self._compared(self.learned.factors, person, n, exclude)
         try:
             hits = nearest(self.rows, person, n, where=None, exclude=exclude, pushdown_max_rows=0)
         except StoreError:  # the collection was replaced meanwhile; the factors themselves are here, and exact
-            return self._best(FACTORS, self.learned.factors.cosines(person), n, exclude)
+            return self._compared(self.learned.factors, person, n, exclude)
         return [Candidate(item_id=h.item_id, source=FACTORS, rank=k, score=h.score) for k, h in enumerate(hits, 1)]
+
+    def _compared(self, factors: Factors, person: Vector, n: int, exclude: Collection[str]) -> list[Candidate]:
+        """As the collection answers: the n items with factors that are nearest, ties within its digits by item_id."""
+        items, places = self.learned.items, np.flatnonzero(factors.lengths)
+        scores = rounded(factors.cosines(person)[places])
+        near = zip(scores, (items[p] for p in places.tolist()), strict=True)
+        best = sorted((-score, item_id) for score, item_id in near if item_id not in exclude)[:n]
+        return [Candidate(item_id=i, source=FACTORS, rank=k, score=-s) for k, (s, i) in enumerate(best, start=1)]
 
     def popular(self, n: int, exclude: Collection[str] = ()) -> list[Candidate]:
         """Up to n items that the most people took up; scores are how many did."""

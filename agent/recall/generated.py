@@ -13,11 +13,11 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import prompts
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ModelError, PromptError
 from agent.llm.base import Completion, Model, Sampling
 from agent.settings import Settings
+from agent.store.cache import Cache
 from agent.types import Degradation, Item, Query
 from prompts import Prompt
 

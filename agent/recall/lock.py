@@ -26,7 +26,7 @@ def locked(home: Path, timeout_s: float) -> FileLock:
         lock.acquire(timeout=timeout_s, poll_interval=0.05)
         holder.write_text(str(os.getpid()))
     except Timeout as error:
-        who = holder.read_text().strip() if holder.exists() else "unknown"
+        who = _holder(holder)
         raise StoreLocked(
             f"the index in {home} is in use by process {who}",
             "Wait for that process to end, or use another data folder",
@@ -37,3 +37,12 @@ def locked(home: Path, timeout_s: float) -> FileLock:
             f"cannot lock the index in {home}: {error.strerror or error}", "Make the folder writable"
         ) from error
     return lock
+
+
+def _holder(path: Path) -> str:
+    """The process that last said it holds the folder, as far as that can be read."""
+    try:
+        said = path.read_bytes().decode("ascii", "replace").strip()
+    except OSError:
+        return "unknown"
+    return said if said.isdecimal() else "unknown"

@@ -1,4 +1,4 @@
-"""The nearest rows under a filter: how much to ask of an approximate index so that the answer is not short."""
+"""The nearest rows under a filter: exact where rows are held, else how much to ask of a graph to get enough."""
 
 from __future__ import annotations
 
@@ -35,6 +35,10 @@ class Rows(Protocol):
         """About the n rows of greatest cosine, fewer where the graph does not reach them."""
         ...
 
+    def nearest_held(self, vector: Vector, n: int) -> list[Hit] | None:
+        """Exactly the n rows of greatest cosine, and what ties with the last; None where rows are not in memory."""
+        ...
+
     def compared(self, vector: Vector, ids: Sequence[str] | None) -> list[Hit]:
         """The rows with these ids, all rows for None, each compared with the vector exactly."""
         ...
@@ -54,8 +58,9 @@ def nearest(
     """The k nearest rows that pass and are not excluded, best first, ties by item_id; fewer only where there are fewer.
 
     A filter that leaves at most `pushdown_max_rows` rows is applied inside the index, and those rows are compared one
-    by one. Otherwise more and more rows are fetched through the graph and the filter is applied to them afterwards;
-    where they run out, every row is compared. Both give the same answer, as far as the graph finds what is near.
+    by one. Otherwise more and more rows are fetched, from memory or through the graph, and the filter is applied to
+    them afterwards; where they run out, every row is compared. All give the same answer, as far as the graph finds what
+    is near.
     """
     inside = where.to_chroma() if where is not None else None
     if where is not None and inside is not None:
@@ -65,13 +70,20 @@ def nearest(
             return _ordered(rows.compared(vector, passing), passing)[:k]
     n, total = 2 * k + _FIRST_EXTRA, rows.count()
     while n < total:
-        found = rows.nearest(vector, n)
+        held = rows.nearest_held(vector, n)
+        found = rows.nearest(vector, n) if held is None else held
         kept = _ordered(found, _passing(rows, [hit.item_id for hit in found], where, exclude))
         if len(kept) >= k and kept[k - 1].score > min(hit.score for hit in found):
             return kept[:k]
         n *= 2
     found = rows.compared(vector, None)
     return _ordered(found, _passing(rows, [hit.item_id for hit in found], where, exclude))[:k]
+
+
+def through_graph(rows: Rows, vector: Vector, k: int) -> list[str]:
+    """The ids of the k nearest rows that the graph alone finds, in the order of `nearest` and asked as there."""
+    hits = rows.nearest(vector, min(2 * k + _FIRST_EXTRA, rows.count()))
+    return [hit.item_id for hit in _ordered(hits, [hit.item_id for hit in hits])[:k]]
 
 
 def cosines(vector: Vector, matrix: Vector) -> list[float]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from agent.recall.index import Index
+from agent.recall.ledger import Ledger
 from agent.recall.shelf import Shelf
 from agent.types import Item, Vector
 
@@ -42,8 +42,8 @@ class PictureIndex(Index):
 
     room = "pictures"
 
-    def __init__(self, embedder: Contents, shelf: Shelf, state_file: Path, **options: Any) -> None:
-        super().__init__(embedder, shelf, state_file, **options)
+    def __init__(self, embedder: Contents, shelf: Shelf, ledger: Ledger, **options: Any) -> None:
+        super().__init__(embedder, shelf, ledger, **options)
         if self._state is not None:
             embedder.dimensions = self._state.mean.size
 

@@ -23,12 +23,20 @@ class Collection(Rows, Protocol):
         """Append rows whose ids are new; vectors have the shape (len(ids), dimensions), finite and not zero."""
         ...
 
+    def replace(self, ids: Sequence[str], vectors: Vector, facts: Sequence[Facts]) -> None:
+        """Put rows in the place of those of the same ids, where there are any."""
+        ...
+
     def remove(self, ids: Sequence[str]) -> None:
         """Take rows out; ids that are not there are ignored."""
         ...
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Vector]:
         """The vectors as they were added, by id; ids that are not there are absent."""
+        ...
+
+    def settle(self) -> None:
+        """Say that writing is over: what makes the next opening quick is written beside the rows."""
         ...
 
 

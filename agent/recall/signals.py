@@ -1,4 +1,8 @@
-"""What is known of candidates without a language model: one number per candidate and signal, higher is better. Pure."""
+"""What is known of candidates without a language model: one number per candidate and signal, higher is better. Pure.
+
+Sums run in the order of the tags as an item has them, never in that of a set, which is another one in every process:
+the same inputs give the same digits everywhere.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ def tag_rates(items: Iterable[Item]) -> dict[str, float]:
     for item in items:
         counts.update(set(item.tags))
         n += 1
-    return {tag: (count + 0.5) / (n + 1) for tag, count in counts.items()}
+    return {tag: (counts[tag] + 0.5) / (n + 1) for tag in sorted(counts)}
 
 
 def cosine(query: Vector, vectors: Sequence[Vector]) -> list[float]:
@@ -47,12 +51,12 @@ def tag_affinity(
     effective = 1.0 / max(sum(w * w for w in weights), 1e-9)  # how many equal weights these are worth (Kish)
     mass: Counter[str] = Counter()
     for item, weight in zip(liked, weights, strict=True):
-        for tag in set(item.tags):
+        for tag in dict.fromkeys(item.tags):
             mass[tag] += weight * effective  # type: ignore[assignment]  # Counter holds any number
     own = {tag: (mass[tag] + TAG_PRIOR * rate) / (effective + TAG_PRIOR) for tag, rate in rates.items()}
     absent = sum(math.log((1 - own[t]) / (1 - rates[t])) for t in rates)
     gain = {t: math.log(own[t] / rates[t]) - math.log((1 - own[t]) / (1 - rates[t])) for t in rates}
-    return [absent + sum(gain.get(tag, 0.0) for tag in set(c.tags)) for c in candidates]
+    return [absent + sum(gain.get(tag, 0.0) for tag in dict.fromkeys(c.tags)) for c in candidates]
 
 
 def corrected(candidates: Sequence[Item], told: Mapping[str, float], rates: Mapping[str, float]) -> list[float]:
@@ -73,7 +77,7 @@ def tags_named(wish: str, candidates: Sequence[Item], rates: Mapping[str, float]
     """
     words = _words(wish)
     worth = {tag: -math.log(rate) for tag, rate in rates.items() if _stands_in(_words(tag), words)}
-    return [sum(worth.get(tag, 0.0) for tag in set(c.tags)) for c in candidates]
+    return [sum(worth.get(tag, 0.0) for tag in dict.fromkeys(c.tags)) for c in candidates]
 
 
 def _words(text: str) -> list[str]:

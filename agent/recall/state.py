@@ -25,7 +25,8 @@ class State:
 
     `generation` names its collection; `mean` was subtracted from every row; `fingerprints` maps item ids to hashes of
     the items; `fields` are what filters may ask about; `moved` counts rows changed since the mean was taken; `files`
-    maps the collection's files to hashes of their bytes; `settled` is False while rows are being written.
+    maps the collection's files to hashes of their bytes; `settled` is False while rows are being written; `catalogue`
+    is the version of the catalogue that it equals, where that was told.
     """
 
     generation: str
@@ -36,6 +37,7 @@ class State:
     moved: int = 0
     files: Mapping[str, str] | None = None
     settled: bool = False
+    catalogue: str = ""
 
     @property
     def catalogue_fingerprint(self) -> str:
@@ -50,7 +52,7 @@ class State:
 
 def save_state(path: Path, state: State) -> None:
     """Put the state in place, whole or not at all. Raises OSError."""
-    save_checked(path, {**asdict(state), "mean": _to_text(state.mean), "layout": LAYOUT})
+    save_checked(path, {**asdict(state), "mean": to_text(state.mean), "layout": LAYOUT})
 
 
 def save_checked(path: Path, values: Mapping[str, Any]) -> None:
@@ -69,7 +71,10 @@ def load_state(path: Path) -> State | None:
     values = load_checked(path, LAYOUT)
     if values is None:
         return None
-    return State(**{**values, "mean": _to_vector(values["mean"]), "fields": tuple(values["fields"])})
+    try:
+        return State(**{**values, "mean": to_vector(values["mean"]), "fields": tuple(values["fields"])})
+    except (TypeError, KeyError, ValueError):  # sound, but of a version that writes other fields
+        return None
 
 
 def load_checked(path: Path, layout: int) -> dict[str, Any] | None:
@@ -99,9 +104,11 @@ def hash_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _to_text(vector: Vector) -> str:
+def to_text(vector: Vector) -> str:
+    """The numbers of a vector as text."""
     return base64.b64encode(vector.astype("<f4").tobytes()).decode()
 
 
-def _to_vector(text: str) -> Vector:
+def to_vector(text: str) -> Vector:
+    """The vector that `to_text` wrote."""
     return np.frombuffer(base64.b64decode(text), dtype="<f4").astype(np.float32)

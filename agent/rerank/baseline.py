@@ -9,9 +9,9 @@ import hashlib
 import struct
 from collections.abc import Callable, Sequence
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.llm.base import Model
+from agent.store.cache import Cache
 
 
 class Baseline:

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.llm.base import Model
 from agent.rerank.baseline import Baseline
 from agent.rerank.prompted import Opinion, Prompted
 from agent.rerank.slots import LOWEST
+from agent.store.cache import Cache
 from agent.types import Item
 from prompts import Prompt
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import prompts
-from agent.cache import Cache
 from agent.errors import ConfigError
 from agent.llm.base import Ability, Model
 from agent.rerank.arranged import Arranged
@@ -21,6 +20,7 @@ from agent.rerank.pairwise import Pairwise
 from agent.rerank.pointwise import Pointwise
 from agent.rerank.renown import Renown
 from agent.rerank.setwise import Setwise
+from agent.store.cache import Cache
 
 NEEDS: dict[str, tuple[Ability, ...]] = {  # any one of these abilities will do, the first that is there is used
     "likelihood": ("score",),

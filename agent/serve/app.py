@@ -6,7 +6,7 @@ import asyncio
 import mimetypes
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import Match, Route
 from starlette.staticfiles import StaticFiles
 
 from agent.recommender import Recommender
 from agent.sections import ServeSettings
 from agent.serve.callers import Door
 from agent.serve.document import document_of
-from agent.serve.edge import LOOPBACK, Edge, Gate, stderr_line
+from agent.serve.edge import LOOPBACK, Edge, Gate, log_line
 from agent.serve.keys import Keys
 from agent.serve.lane import Lane
 from agent.serve.meters import Meters
@@ -33,9 +33,12 @@ from agent.serve.serving import Serving
 
 if TYPE_CHECKING:
     from agent.converse.conversations import Conversations
+    from agent.observe.tracing import Tracing
 
+SUBJECTS = (converse, recommend, people, chat, rerank, health)
 PAGE = Path(__file__).parent / "page"
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+OTHERS = ["HEAD", "OPTIONS", "TRACE", "CONNECT"]
 CROSSING: dict[str, Any] = {  # what scripts of other sites may do, where they may ask at all
     "allow_methods": METHODS,
     "allow_headers": ["authorization", "content-type"],
@@ -45,24 +48,32 @@ ABOUT = "Recommendations with checked reasons, conversations about them, and wha
 
 
 def create_app(
-    recommender: Recommender, conversations: Conversations, *, note: Callable[[str], None] = stderr_line
+    recommender: Recommender,
+    conversations: Conversations,
+    *,
+    note: Callable[[str], None] = log_line,
+    tracing: Tracing | None = None,
 ) -> FastAPI:
-    """The whole server as an ASGI app on an open recommender, which it does not close. `note` hears of its troubles."""
+    """The whole server as an ASGI app on an open recommender, which it does not close.
+
+    `note` hears of its troubles; answers become spans of `tracing`.
+    """
     settings = recommender.settings.serve
     lane = Lane(settings.queue)
-    meters = Meters(lambda: lane.waiting)
+    meters = Meters(lambda: lane.waiting, lambda: here.model_tokens, lambda: here.breaker)
     door = Door(Keys(recommender.settings.folder), open_without=is_local(settings.host))
     app = FastAPI(title="Palate", description=ABOUT, version="1", docs_url=None, redoc_url=None, lifespan=_lifespan)
-    app.state.serving = Serving(recommender, conversations, lane, meters, door)
+    app.state.serving = here = Serving(recommender, conversations, lane, meters, door)
     app.openapi = cache(lambda: document_of(app))  # type: ignore[method-assign]  # as FastAPI's own documentation does it
     install(app, meters)
-    for routes in (converse, recommend, people, chat, rerank, health):
-        app.include_router(routes.router)
-    app.add_api_route("/v1/{rest:path}", _nothing, methods=METHODS, include_in_schema=False)
+    for subject in SUBJECTS:
+        app.include_router(subject.router)
+    app.add_api_route("/v1/{rest:path}", _nothing, methods=[*METHODS, *OTHERS], include_in_schema=False)
     mimetypes.add_type("text/javascript", ".js")
     app.mount("/", StaticFiles(directory=PAGE, html=True, check_dir=False), name="page")
     gate = Gate(door, _hosts(settings), settings.cors)
-    app.add_middleware(Edge, gate=gate, meters=meters, max_bytes=int(settings.max_body_mb * 2**20), note=note)
+    most, has_room = int(settings.max_body_mb * 2**20), partial(lane.check, settings.timeout_s)
+    app.add_middleware(Edge, gate=gate, meters=meters, max_bytes=most, note=note, tracing=tracing, has_room=has_room)
     if settings.cors:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors, **CROSSING)
     return app
@@ -88,6 +99,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _nothing(request: Request) -> Response:
-    """What answers where no route does: 405 where the path takes another method, else 404."""
-    others = (route.matches(request.scope)[0] for route in request.app.routes)
-    raise HTTPException(405 if Match.PARTIAL in others else 404)
+    """What answers where no route does: 405 where the path takes other methods, which `Allow` names, else 404."""
+    routes = (route for subject in SUBJECTS for route in subject.router.routes if isinstance(route, Route))
+    found = [route for route in routes if route.matches(request.scope)[0] is Match.PARTIAL]
+    if not found:
+        raise HTTPException(404)
+    methods = {method for route in found if route.path == found[0].path for method in route.methods or ()}
+    raise HTTPException(405, headers={"allow": ", ".join(sorted(methods))})

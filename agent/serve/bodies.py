@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from agent.converse.conversations import MAX_MESSAGE_CHARS
 from agent.errors import ConfigError
@@ -29,6 +29,27 @@ def readable(text: str) -> str:
     return text
 
 
+def _number(value: object) -> object:
+    """The value. Raises ValueError where it is a text or a truth value that only stands for a number."""
+    if isinstance(value, str | bytes | bool):
+        raise ValueError("is no number")
+    return value
+
+
+def _truth(value: object) -> object:
+    """The value. Raises ValueError where it is no truth value, such as a 0 that equals one."""
+    if not isinstance(value, bool):
+        raise ValueError("is neither true nor false")
+    return value
+
+
+def _written(value: object) -> object:
+    """The value. Raises ValueError where a moment is a number, which may count seconds or milliseconds."""
+    if not isinstance(value, str | datetime):
+        raise ValueError("is no time: write it as in 2026-01-31T12:00:00Z")
+    return value
+
+
 def _filter(text: str) -> str:
     try:
         parse_where(text)
@@ -41,9 +62,13 @@ LongText = Annotated[str, AfterValidator(readable)]  # bounded by the request al
 Wish = Annotated[Text, StringConstraints(max_length=MAX_WISH_CHARS)]
 Filter = Annotated[Wish, AfterValidator(_filter)]
 Message = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_MESSAGE_CHARS, strip_whitespace=True)]
-Count = Annotated[int, Field(ge=1, le=MAX_K)]
-TimeS = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+NUMBER = BeforeValidator(_number)  # stands last, or the bounds before it would be missing in the document
+Flag = Annotated[bool, Field(strict=True)]
+Off = Annotated[Literal[False], BeforeValidator(_truth)]
+Moment = Annotated[datetime, BeforeValidator(_written)]
+Count = Annotated[int, Field(ge=1, le=MAX_K), NUMBER]
+TimeS = Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False), NUMBER]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False), NUMBER]
 
 
 class Body(BaseModel):
@@ -78,7 +103,7 @@ class RecommendBody(Body):
     wish: Wish | None = None
     k: Count = 5
     where: Filter | None = None
-    llm: bool = True
+    llm: Flag = True
     timeout_s: TimeS | None = None
 
 
@@ -88,7 +113,7 @@ class ExplainBody(Body):
     user: Identifier | None = None
     items: Annotated[tuple[Title, ...], Field(min_length=1, max_length=MAX_ITEMS)]
     wish: Wish | None = None
-    llm: bool = True
+    llm: Flag = True
     timeout_s: TimeS | None = None
 
 
@@ -100,9 +125,9 @@ class Act(Body):
     item_id: Identifier | None = None
     title: Title | None = None
     text: Text | None = None
-    value: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    value: Annotated[float, Field(allow_inf_nan=False), NUMBER] | None = None
     event_id: Identifier | None = None
-    at: datetime | None = None
+    at: Moment | None = None
 
 
 class EventsBody(Body):

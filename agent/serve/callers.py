@@ -11,6 +11,7 @@ from starlette.requests import HTTPConnection
 
 from agent.errors import ConfigError
 from agent.serve.keys import Key, Keys
+from agent.serve.noting import under_way
 from agent.serve.problems import Refused
 
 SCHEME = "bearer "
@@ -33,6 +34,7 @@ class Caller:
         user = bound or asked or otherwise
         if user is None:
             raise ConfigError("no user is named", 'Say whose taste is meant: "user": "ada"')
+        under_way().about(user)
         return user
 
     @property

@@ -8,12 +8,16 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from pydantic.json_schema import models_json_schema
 
+from agent.serve.chat_shapes import OpenaiProblemShape
+from agent.serve.examples import JSON
 from agent.serve.problems import OPENAI_PATHS
+from agent.serve.shapes import ProblemShape, Shape
 
 UNSENT = "422"  # FastAPI's status for bad values, which are 400 here as everything that is wrong with a request
 OPEN = ("/healthz", "/readyz", "/v1/page")
@@ -38,6 +42,7 @@ def document_of(app: FastAPI) -> dict[str, Any]:
     parts = made.setdefault("components", {})
     for name in ("HTTPValidationError", "ValidationError"):
         parts.get("schemas", {}).pop(name, None)
+    parts["schemas"].update(_problem_schemas())
     parts["responses"] = shared
     parts["securitySchemes"] = {"key": BEARER}
     return made
@@ -48,13 +53,25 @@ def _openai(path: str) -> bool:
 
 
 def _shared(answers: dict[str, Any], prefix: str, shared: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The answers of a route, its problems as references to those that all routes have in common."""
+    """The answers of a route, its problems as references to those that all routes have in common.
+
+    What only one route answers, as readiness does, stays where it is.
+    """
     for status, answer in answers.items():
-        if status < "400":
+        if status < "400" or (JSON in answer["content"] and not prefix):
             yield status, answer
             continue
         shared[f"{prefix}Problem{status}"] = answer
         yield status, {"$ref": f"#/components/responses/{prefix}Problem{status}"}
+
+
+def _problem_schemas() -> dict[str, Any]:
+    shapes: list[tuple[type[Shape], Literal["serialization"]]] = [
+        (ProblemShape, "serialization"),
+        (OpenaiProblemShape, "serialization"),
+    ]
+    made: dict[str, Any] = models_json_schema(shapes, ref_template="#/components/schemas/{model}")[1]["$defs"]
+    return made
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

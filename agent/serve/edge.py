@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-import sys
+import logging
 import time
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
@@ -17,13 +18,24 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from agent.errors import PalateError
+from agent.observe.logs import SERVER, told
+from agent.observe.stages import watched_by
 from agent.serve.callers import Door
-from agent.serve.meters import OTHER, Meters
+from agent.serve.lane import Overloaded
+from agent.serve.meters import METHODS, OTHER, Meters
+from agent.serve.noting import Noted, noting
 from agent.serve.problems import Refused, answer_of
+
+if TYPE_CHECKING:
+    from agent.observe.tracing import Spans, Tracing
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SAFE = ("GET", "HEAD", "OPTIONS")
 OTHER_SITES = ("cross-site", "same-site")  # what a browser says of a request that another site's page makes
+ANSWERED = frozenset(  # what waits for the model
+    {("POST", f"/v1/{path}") for path in ("converse", "recommend", "explain", "rerank", "chat/completions")}
+    | {("GET", "/v1/why")}
+)
 BODY_TIMEOUT_S = 30.0
 LEFT = 499  # what is counted for a client that did not wait
 HEADERS = {
@@ -37,10 +49,9 @@ HEADERS = {
 }
 
 
-def stderr_line(line: str) -> None:
+def log_line(line: str) -> None:
     """A line in the server's log."""
-    sys.stderr.write(f"palate: {line}\n")
-    sys.stderr.flush()
+    told(SERVER, logging.ERROR, line)
 
 
 class Left(Exception):
@@ -85,59 +96,90 @@ class Edge:
     """The outermost part of the app: lets in, bounds, counts, and turns whatever goes wrong into an answer."""
 
     def __init__(
-        self, app: ASGIApp, *, gate: Gate, meters: Meters, max_bytes: int, note: Callable[[str], None]
+        self,
+        app: ASGIApp,
+        *,
+        gate: Gate,
+        meters: Meters,
+        max_bytes: int,
+        note: Callable[[str], None],
+        tracing: Tracing | None = None,
+        has_room: Callable[[], None] = lambda: None,
     ) -> None:
+        """`has_room` raises Overloaded where no answer of the model can be had now."""
         self._app = app
         self._gate = gate
         self._meters = meters
         self._max_bytes = max_bytes
         self._note = note
+        self._tracing = tracing
+        self._has_room = has_room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, whichever way it ends."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        sent = _Sent(send)
+        noted = Noted()
+        sent = _Sent(send, noted.request_id)
+        with noting(noted), self._watched(scope, sent, noted):
+            try:
+                await self._answer(scope, receive, sent)
+            except PalateError as error:
+                await self._refuse(error, scope, receive, sent)
+            except Left:
+                self._meters.left()
+                sent.status = LEFT
+            except Exception as error:  # noqa: BLE001  # the one place where nothing may get through
+                await self._refuse(self._noted(error, noted), scope, receive, sent)
+
+    @contextmanager
+    def _watched(self, scope: Scope, sent: _Sent, noted: Noted) -> Iterator[None]:
+        """Within, stages are counted and become spans; at the end the request is counted and has its line."""
+        spans = self._spans(scope)
         try:
-            await self._answer(scope, receive, sent)
-        except PalateError as error:
-            await self._refuse(error, scope, receive, sent)
-        except Left:
-            self._meters.left()
-            sent.status = LEFT
-        except Exception as error:  # noqa: BLE001  # the one place where nothing may get through
-            await self._refuse(self._noted(error), scope, receive, sent)
+            with watched_by(self._meters, *([spans] if spans else [])):
+                yield
         finally:
-            self._count(scope, sent)
+            route, method = _route(scope), scope["method"] if scope["method"] in METHODS else OTHER
+            status, times = sent.status or LEFT, sent.times_s()
+            self._meters.request(route, method, status, *times)
+            noted.log(route, method, status, *times)
+            if spans:
+                spans.ended(f"{method} {route}", noted.facts(route, method, status))
+
+    def _spans(self, scope: Scope) -> Spans | None:
+        parent = dict(scope["headers"]).get(b"traceparent", b"").decode("latin-1")
+        return self._tracing.answer("request", parent) if self._tracing else None
 
     async def _answer(self, scope: Scope, receive: Receive, sent: _Sent) -> None:
         self._gate.admit(scope)
+        if (scope["method"], scope["path"]) in ANSWERED:
+            self._has_room()  # before anything of it is read
         if scope["method"] not in SAFE:
             receive = _again(await _body(scope, receive, self._max_bytes), receive)
         await self._app(scope, receive, sent)
 
     async def _refuse(self, error: PalateError, scope: Scope, receive: Receive, sent: _Sent) -> None:
+        if isinstance(error, Overloaded):
+            self._meters.shed()
         if not sent.status:
             await answer_of(error, scope["path"])(scope, receive, sent)
 
-    def _noted(self, error: Exception) -> Refused:
+    def _noted(self, error: Exception, noted: Noted) -> Refused:
         """A line in the log, by where and what kind the error is: its words may be a person's."""
-        reference, last = secrets.token_hex(4), traceback.extract_tb(error.__traceback__)[-1:]
+        reference, last = noted.request_id, traceback.extract_tb(error.__traceback__)[-1:]
         where = f" in {Path(last[0].filename).name}:{last[0].lineno}" if last else ""
         self._note(f"internal error {reference}: {type(error).__name__}{where}")
         return Refused(500, "something is wrong with this server", f"Its log has more, under {reference}")
-
-    def _count(self, scope: Scope, sent: _Sent) -> None:
-        route = getattr(scope.get("route"), "path", None) or OTHER
-        self._meters.request(str(route), scope["method"], sent.status or LEFT, *sent.times_s())
 
 
 class _Sent:
     """What was sent of an answer, with the headers that every answer bears."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, request_id: str) -> None:
         self._send = send
+        self._request_id = request_id
         self._begun = time.perf_counter()
         self._first: float | None = None
         self.status = 0
@@ -148,6 +190,7 @@ class _Sent:
             headers = MutableHeaders(scope=message)
             for name, value in HEADERS.items():
                 headers.setdefault(name, value)
+            headers["x-request-id"] = self._request_id
         elif self._first is None and message.get("body"):
             self._first = time.perf_counter()
         await self._send(message)
@@ -188,6 +231,11 @@ def _again(body: bytes, receive: Receive) -> Receive:
         return waiting.pop() if waiting else await receive()
 
     return _given
+
+
+def _route(scope: Scope) -> str:
+    """The route by its pattern, so that it holds nothing that a client chose."""
+    return str(getattr(scope.get("route"), "path", None) or OTHER)
 
 
 def _guarded(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""What the OpenAPI document shows: an example of every answer, its schema, and the shape of errors."""
+"""What the OpenAPI document shows: an example of every answer and every request, and which answers a route has."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Any
 
 from fastapi import Body
 
+from agent.serve.chat_shapes import CompletionShape
+from agent.serve.shapes import ReadyShape, Shape
+
 Responses = dict[int | str, dict[str, Any]]
+JSON, PROBLEM_JSON, EVENTS_OF = "application/json", "application/problem+json", "text/event-stream"
 
 PROBLEM = {
     "type": "urn:palate:NotFound",
@@ -32,7 +36,7 @@ ITEM = {
     "text": "Toys come to life when nobody looks.",
     "attributes": {"year": 1995, "director": "John Lasseter"},
     "platform": "",
-    "image": None,
+    "image": "https://example.org/toy-story.jpg",
     "language": "en",
     "popularity": 912.0,
     "name": "Toy Story (1995)",
@@ -67,8 +71,8 @@ SLATE = {
 }
 EXPLAINED = WHY = SLATE
 ITEMS = {"items": [ITEM]}
-EVENT = {"event_id": "3f2a", "kind": "like", "item_id": "1", "title": "Toy Story (1995)", "value": None, "at": AT}
-EVENTS = {"written": 1, "events": [{"user": "ada", **EVENT, "text": None}], "unknown_items": []}
+EVENT = {"event_id": "3f2a", "kind": "rate", "item_id": "1", "title": "Toy Story (1995)", "value": 4.5, "at": AT}
+EVENTS = {"written": 1, "events": [{"user": "ada", **EVENT, "text": "seen twice"}], "unknown_items": []}
 TAKEN_BACK = {"user": "ada", "event_id": "3f2a"}
 REACTION = {"item_id": "1", "title": "Toy Story (1995)", "strength": 1.0, "at": AT}
 PROFILE = {
@@ -83,7 +87,9 @@ PROFILE = {
     "seen": ["1"],
     "wishes": [{"text": "a clever family film", "at": AT}],
 }
-FORGOTTEN = {"user": "ada", "events": 12, "turns": 6, "links": 0, "remaining": []}
+ERASED = {"events": 12, "turns": 6, "links": 0, "refused_rows": 0, "keys": 0}
+RECEIPT = {"receipt": "9f3b5c0a71e2d846", "at": AT, "erased": ERASED}
+FORGOTTEN = {"user": "ada", "events": 12, "turns": 6, "links": 0, "remaining": [], "receipt": RECEIPT}
 STATE_NOW = {
     "conversation_id": "c0ffee",
     "user_id": "ada",
@@ -112,6 +118,11 @@ EVENT_STREAM = (
     'event: reason\ndata: {"piece": "reason", "place": 1, "rationale": {...}}\n\n'
     'event: done\ndata: {"piece": "done", "conversation_id": "c0ffee", "text": "...", "state": {...}}\n\n'
 )
+CHUNKS = (
+    'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Here"}, ...}], ...}\n\n'
+    "data: [DONE]\n\n"
+)
+PIECES = ("heard", "words", "mention", "slate", "reason", "done", "error")
 PAGE = {
     "noun": "films",
     "language": "en",
@@ -120,7 +131,7 @@ PAGE = {
     "llm": True,
     "items": 3000,
     "key_needed": False,
-    "user": None,
+    "user": "ada",
     "version": "0.1.0",
 }
 HEALTH = {"alive": True}
@@ -204,38 +215,43 @@ def asked(route: str) -> Any:
     return Body(openapi_examples={name: {"value": example} for name, example in ASKED[route].items()})
 
 
-def answers(example: Mapping[str, Any], *statuses: int, openai: bool = False) -> Responses:
+def answers(shape: type[Shape], example: Mapping[str, Any], *statuses: int, openai: bool = False) -> Responses:
     """The answers of a route: this one, and problems with these statuses besides those that all routes have."""
-    problem = _content("application/json", OPENAI_ERROR) if openai else _content("application/problem+json", PROBLEM)
-    problems: Responses = {
-        status: {"description": MEANINGS[status], "content": problem} for status in sorted({*ALWAYS, *statuses})
-    }
-    return {200: {"description": "The answer.", "content": _content("application/json", example)}, **problems}
+    answer = {"description": "The answer.", "model": shape, "content": {JSON: {"example": example}}}
+    return {200: answer, **_problems(*statuses, openai=openai)}
+
+
+def completion() -> Responses:
+    """The answers of the chat interfaces' route: whole, or in chunks where a stream is asked for."""
+    found = answers(CompletionShape, COMPLETION, 404, openai=True)
+    found[200]["content"][EVENTS_OF] = {"schema": _event_schema(), "example": CHUNKS}
+    return found
 
 
 def stream() -> Responses:
     """The answers of the conversation's route, which come as server-sent events."""
-    text = {"schema": {"type": "string"}, "example": EVENT_STREAM}
-    found = answers({}, 404, 409)
-    return {**found, 200: {"description": "The reply, event by event.", "content": {"text/event-stream": text}}}
+    content = {EVENTS_OF: {"schema": _event_schema(*PIECES), "example": EVENT_STREAM}}
+    return {200: {"description": "The reply, event by event.", "content": content}, **_problems(404, 409)}
 
 
-def _content(kind: str, example: Mapping[str, Any]) -> dict[str, Any]:
-    return {kind: {"schema": schema_of(example), "example": example}}
+def readiness() -> Responses:
+    """The answers of readiness: one shape, whether it is ready or not."""
+    found = answers(ReadyShape, READY)
+    waiting = {**READY, "ready": False, "index": "opening", "degraded": ["index"]}
+    content = {JSON: {"example": waiting}, **found[503]["content"]}
+    return {**found, 503: {"description": "Something is not open yet.", "model": ReadyShape, "content": content}}
 
 
-def schema_of(example: object) -> dict[str, Any]:
-    """A JSON schema that the example fits: its fields are required, further ones may join."""
-    match example:
-        case bool():
-            return {"type": "boolean"}
-        case int() | float():
-            return {"type": "number"}
-        case str():
-            return {"type": "string"}
-        case list():
-            return {"type": "array", "items": schema_of(example[0]) if example else {}}
-        case dict():
-            fields = {str(name): schema_of(value) for name, value in example.items()}
-            return {"type": "object", "properties": fields, "required": list(fields)} if fields else {"type": "object"}
-    return {}
+def _problems(*statuses: int, openai: bool = False) -> Responses:
+    kind, shape, example = (
+        (JSON, "OpenaiProblemShape", OPENAI_ERROR) if openai else (PROBLEM_JSON, "ProblemShape", PROBLEM)
+    )
+    content = {kind: {"schema": {"$ref": f"#/components/schemas/{shape}"}, "example": example}}
+    return {status: {"description": MEANINGS[status], "content": content} for status in sorted({*ALWAYS, *statuses})}
+
+
+def _event_schema(*names: str) -> dict[str, Any]:
+    """What one server-sent event holds: a JSON payload, and its name where events have names."""
+    name = {"event": {"type": "string", "enum": list(names)}} if names else {}
+    fields = {**name, "data": {"type": "string"}}
+    return {"type": "object", "properties": fields, "required": list(fields)}

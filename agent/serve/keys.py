@@ -100,6 +100,19 @@ class Keys:
                 raise NotFound(f"there is no key {name!r}", f"There are: {names}" if names else "There are none")
             self._write(left)
 
+    def forget(self, user: str) -> int:
+        """Let the keys that are bound to a person speak for nobody known, under a name drawn at random; how many.
+
+        They stay keys, so that a server which asked for one does not open to everybody.
+        """
+        if not any(_speaks_of(key, user) for key in self.all()):
+            return 0
+        with self._changing():
+            known = self.all()
+            kept = tuple(_nobodys(key, user) if _speaks_of(key, user) else key for key in known)
+            self._write(kept)
+        return sum(_speaks_of(key, user) for key in known)
+
     def _standing(self) -> tuple[int, int] | None:
         try:
             found = self.path.stat()
@@ -127,6 +140,15 @@ class Keys:
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(self.path)
+
+
+def _speaks_of(key: Key, user: str) -> bool:
+    return user in (key.user, key.name)
+
+
+def _nobodys(key: Key, user: str) -> Key:
+    drawn = f"forgotten-{secrets.token_hex(4)}"
+    return key.model_copy(update={"user": drawn if key.user else None, "name": drawn if key.name == user else key.name})
 
 
 def rate_in(text: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import math
 import os
@@ -11,10 +12,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from threading import Timer
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
+import h11
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from agent.errors import ConfigError
 from agent.serve.keys import Keys
@@ -67,9 +70,10 @@ def run(app: FastAPI, here: socket.socket, settings: Settings, announce: Callabl
     Answers under way are waited for, at most as long as one may take, and so is a model that opens. A second signal
     cuts them off, and the process with them where that takes longer than a moment.
     """
+    _open_many_files()
     config = uvicorn.Config(
         app,
-        http="h11",  # it bounds the headers of a request
+        http=Line,  # h11 bounds the headers of a request
         loop="asyncio",
         ws="none",
         log_config=None,
@@ -89,6 +93,79 @@ def address_of(here: socket.socket) -> str:
     host, port = here.getsockname()[:2]
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # what is shown, not what is bound
     return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}"
+
+
+def _open_many_files() -> None:
+    """Let the process have as many connections as the system allows it."""
+    with suppress(ImportError, ValueError, OSError):  # not everywhere, not beyond the system's own bounds
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != hard:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class Line(H11Protocol):
+    """A connection that is closed where no request comes of it in time, or what was refused goes on coming.
+
+    `request_s`: how long the head of a request may take, from the connection on or from the answer before; `rest_s` and
+    `rest_bytes`: what is still read of a request that was answered before it was whole, so that the answer is seen.
+    """
+
+    request_s, rest_s, rest_bytes = 15.0, 2.0, 2**20
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self._phase = ""
+        self._patience: asyncio.TimerHandle | None = None
+        self._rest = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """See `asyncio.Protocol.connection_made`."""
+        super().connection_made(transport)
+        self._heed()
+
+    def data_received(self, data: bytes) -> None:
+        """See `asyncio.Protocol.data_received`."""
+        if self._phase == "rest":
+            self._rest += len(data)
+            if self._rest > self.rest_bytes:
+                self._hang_up()
+                return
+        super().data_received(data)
+        self._heed()
+
+    def on_response_complete(self) -> None:
+        """See `H11Protocol.on_response_complete`."""
+        super().on_response_complete()
+        self._heed()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """See `asyncio.Protocol.connection_lost`."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def _heed(self) -> None:
+        """Give what is awaited from now on its time, where it is something else than before."""
+        answering = self.cycle is not None and not self.cycle.response_complete
+        rest = not answering and self.conn.their_state is h11.SEND_BODY
+        phase = "" if answering else "rest" if rest else "request"
+        if phase == self._phase:
+            return
+        self._stop()
+        self._phase, self._rest = phase, 0
+        if phase and not self.transport.is_closing():
+            self._patience = self.loop.call_later(self.rest_s if rest else self.request_s, self._hang_up)
+
+    def _stop(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+    def _hang_up(self) -> None:
+        self._stop()
+        if not self.transport.is_closing():
+            self.transport.close()
 
 
 class _Server(uvicorn.Server):

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
 
 from agent.errors import PalateError
+from agent.llm.remote.breaker import Breaker, Standing
+from agent.path.stages import make_ready
 from agent.recommender import Recommender
 from agent.serve.callers import Caller, Door
 from agent.serve.lane import Answer, Lane
 from agent.serve.meters import Meters
 from agent.serve.streams import heard_out
 from agent.settings import Settings
-from agent.stages import make_ready
 
 if TYPE_CHECKING:
     from agent.converse.conversations import Conversations
@@ -37,7 +38,6 @@ class Serving:
     opened: bool = False
     trouble: PalateError | None = None
     _opening: bool = field(default=False, repr=False)
-    _catalogue: str = field(default="", repr=False)
 
     @property
     def settings(self) -> Settings:
@@ -75,13 +75,30 @@ class Serving:
             return error
         return None
 
+    @property
+    def breaker(self) -> Standing | None:
+        """How the breaker of the endpoint stands; None where no endpoint is open. Opens nothing."""
+        if not (self.llm and self.opened) or self.model_trouble:
+            return None
+        found: Breaker | None = getattr(self.recommender.model, "breaker", None)
+        return found.standing if found else None
+
+    @property
+    def model_tokens(self) -> Mapping[str, int]:
+        """The tokens that the model took so far; nothing while none is open. Opens nothing."""
+        if not (self.llm and self.opened) or self.model_trouble:
+            return {}
+        model = self.recommender.model
+        used = getattr(model, "used", None)  # an endpoint counts what replies said; a local model what it decoded
+        return {"decoded": getattr(model, "tokens_decoded", 0)} if used is None else {k: used[k] for k in ("in", "out")}
+
     async def open(self) -> None:
         """Open what the first answer would wait for, in the lane, and keep what went wrong; once at a time."""
         if self._opening:
             return
         self._opening = True
         try:
-            async for _ in self.lane.answer(self._open, OPENING_S):
+            async for _ in self.lane.answer(self._open, OPENING_S, usual=False):
                 pass
         except PalateError as error:
             self.trouble = error
@@ -101,11 +118,8 @@ class Serving:
 
     @property
     def fresh(self) -> Recommender:
-        """The recommender, which knows of a catalogue that another process changed."""
-        version = self.recommender.store.catalogue_version
-        if self._catalogue not in ("", version):
-            self.recommender.parts.catalogue_changed()
-        self._catalogue = version
+        """The recommender, which knows of a catalogue or an index that another process changed."""
+        self.recommender.parts.heed()
         return self.recommender
 
 

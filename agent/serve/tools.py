@@ -11,9 +11,9 @@ from mcp.types import ToolAnnotations
 from pydantic import BaseModel, Field
 
 from agent.errors import PalateError
+from agent.path.stages import answered_by, items_of
 from agent.recall.where import parse_where
 from agent.recommender import Recommender
-from agent.stages import answered_by, items_of
 from agent.types import Degradation, Event, Evidence, Identifier, Item, Query, Slate
 
 MAX_ASKED = 50

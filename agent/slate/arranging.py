@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from agent.parts import Parts
-from agent.person import Person
-from agent.ranker import Order, Place
+from agent.parts.parts import Parts
+from agent.path.ranker import Order, Place
+from agent.people.person import Person
 from agent.recall.where import Where
 from agent.sections import SlateSettings
 from agent.slate.choosing import EXPLORATION, EXPLORED, Choice, Pool, choose

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pydantic import BaseModel, ValidationError
 
 from agent.errors import ConfigError, StoreError
-from agent.ranker import Order
+from agent.path.ranker import Order
 from agent.recall.generated import Written
-from agent.store import Store
+from agent.store.store import Store
 from agent.types import Candidate, Degradation, Item, Recommendation, Slate, Step
 
 SLATE = "slate"  # the stage of the path
@@ -133,11 +133,12 @@ class Stopwatch:
         self._begun = self._last = time.perf_counter()
         self._laps_ms: dict[str, float] = {}
 
-    def lap(self, stage: str) -> None:
-        """End a stage now."""
+    def lap(self, stage: str) -> float:
+        """End a stage now; the milliseconds that it took."""
         now = time.perf_counter()
         self._laps_ms[stage] = (now - self._last) * 1e3
         self._last = now
+        return self._laps_ms[stage]
 
     def on(self, slate: Slate) -> Slate:
         """The slate, explained just now, with the time of every stage and the total."""

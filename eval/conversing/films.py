@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 from agent.catalogue import read_items
 from agent.commands.demo import FILMS, films_file
-from agent.parts import Parts
+from agent.parts.parts import Parts
 from agent.settings import Settings
 from agent.types import Item
 from eval.apart import apart

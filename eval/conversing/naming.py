@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 
 from agent.recall.where import facts_of
 from agent.titles import normalised, without_article
 from agent.types import Item
 
 MARK = "\u25a2"  # stands where an item was named by reference
+MAX_TITLE = 12  # words of a title that are looked for at a run's beginning
 MAX_WORDS = 40  # a longer run of words with capitals is shouting, and looked at in pieces of this size
 
 _QUOTED = re.compile(r"“([^”]+)”|\"([^\"]+)\"|《([^》]+)》|「([^」]+)」|«([^»]+)»|„([^“]+)“")
@@ -22,6 +24,7 @@ _SMALL = r"(?:(?:of|the|and|a|an|in|on|to|for|from|with|by|at|de|la|le|du|des|vs
 _RUN = re.compile(rf"{_CAPITAL}(?:[:,]?[ ]+{_SMALL}{_CAPITAL})*(?:[ ]\d{{1,3}}\b)?")
 _BEGINS = re.compile(r"(?:^|[.!?:;。！？：；…\n—–]|[-*•]|\d\.)[\s\"“‘'(（《「«]*$")
 _NUMBER = re.compile(r"\d[\d,.]*(?:s|th|st|nd|rd)?")
+_WORD = re.compile(r"[^\s]*\w")
 _SIGNS = re.compile("[\u3400-\u9fff]")  # Chinese is written without blanks between words
 _EDGES = " .,!?:;。，！？、…'’"
 _EVERYDAY = """
@@ -61,7 +64,7 @@ def strays(text: str, known: Known, named: Sequence[Item], said: Iterable[str]) 
     own = f" {' | '.join(normalised(one) for one in said if one.strip())} "
     rest = _without(text, named)
     quoted = [found for found in _quoted(rest) if not _known(found, known, own)]
-    runs = [run for run, begins in _runs(rest) if not _run_known(run, begins, known, own)]
+    runs = [run for run, begins in _runs(rest, known) if not _run_known(run, begins, known, own)]
     return quoted + [run for run in runs if not any(run in found for found in quoted)]
 
 
@@ -93,10 +96,25 @@ def _quoted(text: str) -> Iterator[str]:
             yield words
 
 
-def _runs(text: str) -> Iterator[tuple[str, bool]]:
-    """Runs of words with capitals, and whether each begins a sentence, where one capital says nothing."""
+def _runs(text: str, known: Known) -> Iterator[tuple[str, bool]]:
+    """Runs of words with capitals, and whether each begins a sentence, where one capital says nothing.
+
+    Titles with words in small letters, such as "Y tu mamá también", are no runs; what lies in one that is known is left
+    out.
+    """
+    past = 0
     for found in _RUN.finditer(text):
-        yield found[0].strip(_EDGES), bool(_BEGINS.search(text[: found.start()]))
+        if found.start() < past:
+            continue
+        past = found.start() + _title_at(text[found.start() :], known)
+        if past < found.end():
+            yield found[0].strip(_EDGES), bool(_BEGINS.search(text[: found.start()]))
+
+
+def _title_at(text: str, known: Known) -> int:
+    """How long the longest known title of two words or more is that the text begins with; 0 for none."""
+    ends = [found.end() for found in islice(_WORD.finditer(text), MAX_TITLE)]
+    return next((end for end in reversed(ends[1:]) if known.whole(text[:end])), 0)
 
 
 def _run_known(run: str, begins: bool, known: Known, own: str) -> bool:

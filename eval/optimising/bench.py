@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from agent.errors import ConfigError
 from agent.llm.base import Model
-from agent.parts import Parts
+from agent.parts.parts import Parts
 from agent.rerank.strategies import Workshop
 from agent.settings import Settings
 from agent.types import Item

@@ -12,6 +12,8 @@ from agent.errors import ConfigError
 ONE_CELL = "model"
 RECOMMEND, TALK = "recommend", "talk"
 BUILT_IN = "built-in"
+NO_MODEL = "none"
+"""A model reference: nobody is asked, and cases are answered by recall and the signals that need no model."""
 
 
 @dataclass(frozen=True)

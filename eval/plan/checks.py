@@ -8,7 +8,7 @@ from pathlib import Path
 import prompts
 from agent.errors import ConfigError, PromptError
 from agent.llm.files.reference import FileReference, parse
-from eval.plan.cells import BUILT_IN, Cell
+from eval.plan.cells import BUILT_IN, NO_MODEL, Cell
 
 
 def check_cells(cells: Sequence[Cell]) -> None:
@@ -16,7 +16,7 @@ def check_cells(cells: Sequence[Cell]) -> None:
 
     Raises ConfigError: a model of no known form, a model file or prompt folder that is not there, a broken prompt.
     """
-    for model in dict.fromkeys(cell.model for cell in cells):
+    for model in dict.fromkeys(cell.model for cell in cells if cell.model != NO_MODEL):
         _check_model(model)
     for folder in dict.fromkeys(cell.prompts for cell in cells if cell.prompts != BUILT_IN):
         try:

@@ -66,7 +66,8 @@ class Evaluation(Strict):
     )
     limit: Annotated[int, Field(ge=1)] | None = Field(default=None, description="only the first so many cases of each")
     models: Annotated[tuple[Word, ...], *Several] = Field(
-        default=(), description="model references, as for palate --model; none: that of the settings"
+        default=(),
+        description='model references, as for palate --model, or "none" for no model; none given: that of the settings',
     )
     strategies: Annotated[tuple[Strategy, ...], *Several] = Field(
         default=(), description="as the setting rerank.strategy; none: that of the settings"

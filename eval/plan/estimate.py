@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 
 from eval.cases import Case
 from eval.intervals import planned, spread_behind
-from eval.plan.cells import Cell
+from eval.plan.cells import NO_MODEL, Cell
 from eval.plan.costs import calls_of
 
 SPREAD = 0.3  # of paired differences of NDCG@10: two orders of 20 candidates of one person differ by so much
@@ -98,7 +98,7 @@ def cell_plan(
     """
     keys, calls = [], 0
     for case in cases:
-        calls += (repeat + orders - 1) * calls_of(cell.task, cell.strategy, n_items(case))
+        calls += (cell.model != NO_MODEL) * (repeat + orders - 1) * calls_of(cell.task, cell.strategy, n_items(case))
         keys += [answer_key(case.case_id, n) for n in range(repeat)]
     times = timed(cell, keys)
     left = len(keys) - len(times) + (orders - 1) * len(keys) // repeat

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.llm.base import GREEDY, Ability, Completion, OnText, Sampling, Score
+from agent.parts.workshop import workshop
 from agent.settings import Settings
+from agent.store.cache import Cache
 from agent.types import Item
-from agent.workshop import workshop
 from eval.cases import Case, DataSet
 from eval.plan.prices import IN, OUT, REMOTE
 

@@ -7,15 +7,15 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 
 from agent.deadline import Deadline
-from agent.learning import learn_now
-from agent.parts import Parts
-from agent.people import People
-from agent.person import person_of
+from agent.parts.learning import learn_now
+from agent.parts.parts import Parts
+from agent.path.stages import items_of, ranker_of, recall
+from agent.people.people import People
+from agent.people.person import person_of
+from agent.people.transfer import background_on, kappa, transfers
 from agent.profile.transfer import carried
 from agent.recall.where import parse_where
 from agent.settings import Settings
-from agent.stages import items_of, ranker_of, recall
-from agent.transfer import background_on, kappa, transfers
 from agent.types import Item
 from eval.apart import apart
 from eval.comparisons import Comparison, compare

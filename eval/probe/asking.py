@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from agent.deadline import Deadline
-from agent.parts import Parts
+from agent.parts.parts import Parts
+from agent.parts.workshop import workshop
 from agent.rerank.base import Ranking, Reranker
 from agent.rerank.strategies import Workshop
 from agent.settings import Settings
 from agent.types import Item
-from agent.workshop import workshop
 from eval.chance import drawn
+from eval.probe.remembering import Remembering
 from eval.rankers import about_model, patience_s
 from eval.runs import Told
 from eval.systems import Order
 
+ALONE = frozenset(("likelihood", "pointwise", "renown"))  # strategies that judge each candidate by itself
+TOGETHER = 100  # candidates that are judged in one call
 WRONG = ("missing", "foreign", "repeated")  # what may be wrong with the labels of a written reply
 
 
@@ -61,12 +65,22 @@ class Asker(Protocol):
         ...
 
 
+@runtime_checkable
+class Foreseeing(Protocol):
+    """An asker that is the faster when it knows what comes."""
+
+    def foresee(self, questions: Sequence[Question]) -> None:
+        """What is to be asked next; it may be asked otherwise. Never raises ModelError."""
+        ...
+
+
 class Strategy:
     """A strategy on an opened model. A reranker is made for each noun when it is first asked for."""
 
     def __init__(self, workshop: Workshop, strategy: str, model: Mapping[str, object], timeout_s: float) -> None:
         self.model = model
-        self._workshop = workshop
+        self._model = Remembering(workshop.model)
+        self._workshop = replace(workshop, model=self._model)
         self._strategy = strategy
         self._timeout_s = timeout_s
         self._rerankers: dict[str, Reranker] = {}
@@ -78,10 +92,35 @@ class Strategy:
         ranking = reranker.rank(question.history, question.candidates, question.wish, deadline)
         return answer_of(ranking, [item.item_id for item in question.candidates], lot)
 
+    def foresee(self, questions: Sequence[Question]) -> None:
+        """Have every candidate of these questions judged once, many together, where each is judged by itself.
+
+        What the model says of one is remembered until the next call, so that a candidate that no change touches has the
+        same score in all of the questions. Raises as `ask` does.
+        """
+        self._model.begin()
+        told = str(self.model.get("strategy", self._strategy)) if self._strategy == "auto" else self._strategy
+        if not ALONE.issuperset(re.findall("[a-z][a-z-]*", told)):
+            return
+        for one in merged(questions):
+            for start in range(0, len(one.candidates), TOGETHER):
+                self.ask(replace(one, candidates=one.candidates[start : start + TOGETHER]), "")
+
     def _reranker(self, noun: str) -> Reranker:
         if noun not in self._rerankers:
             self._rerankers[noun] = replace(self._workshop, noun=noun).reranker(self._strategy)
         return self._rerankers[noun]
+
+
+def merged(questions: Iterable[Question]) -> list[Question]:
+    """Questions that differ in their candidates only as one, with each candidate of them once, in order."""
+    first: dict[Hashable, Question] = {}
+    shown: dict[Hashable, dict[Hashable, Item]] = {}
+    for one in questions:
+        asked = one.noun, one.wish, tuple(item.item_id for item in one.history)
+        first.setdefault(asked, one)
+        shown.setdefault(asked, {}).update({(c.item_id, c.title, c.tags, c.text): c for c in one.candidates})
+    return [replace(one, candidates=tuple(shown[asked].values())) for asked, one in first.items()]
 
 
 def answer_of(ranking: Ranking, ids: Sequence[str], lot: str) -> Answer:

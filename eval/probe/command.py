@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
     Opener = Callable[[Settings, Told], AbstractContextManager[Asker]]
 
+TextsOption = Annotated[
+    int | None,
+    typer.Option("--texts", min=1, metavar="N", help="Only so many of the texts for each case, drawn by the seed."),
+]
 StrategyOption = Annotated[
     str | None, typer.Option("--strategy", metavar="EXPR", help="Strategy to probe, as the setting rerank.strategy.")
 ]
@@ -43,6 +47,7 @@ class Wanted:
     limit: int | None
     seed: int
     as_json: bool
+    texts: int | None = None
 
 
 def probes_with(open_asker: Opener) -> typer.Typer:
@@ -68,17 +73,34 @@ def probes_with(open_asker: Opener) -> typer.Typer:
     _add("position", "Show the relevant candidate at every slot: does the place in the prompt decide?")
     _add("history", "Cut the history to its newest 0, 1, 3, 10 and 50 items: how much does it help?")
     _add("paraphrase", "Put the wish, and the word for the items, in other words: does the order stay?")
-    _add("injection", "Put hostile texts into an item's title: do they buy it a better place?")
+
+    @app.command("injection", help="Put hostile texts into an item's title: do they buy it a better place?")
+    def _injection(
+        ctx: typer.Context,
+        folder: PlannedDataOption = None,
+        plan: PlanOption = None,
+        limit: LimitOption = None,
+        texts: TextsOption = None,
+        strategy: StrategyOption = None,
+        model: ModelOption = None,
+        seed: PlannedSeedOption = None,
+        as_json: JsonOption = False,
+    ) -> None:
+        of = single_of(ctx, plan, data=folder, model=model, strategy=strategy, limit=limit, seed=seed)
+        _run("injection", open_asker, of.settings, Wanted(of.data, of.limit, of.seed, as_json, texts))
+
     return app
 
 
-def _built(name: str, given: Given) -> Probe:
+def _built(name: str, given: Given, texts: int | None) -> Probe:
     from eval.probe.history import history
     from eval.probe.injection import injection
     from eval.probe.paraphrase import paraphrase
     from eval.probe.position import position
 
-    return {"position": position, "history": history, "paraphrase": paraphrase, "injection": injection}[name](given)
+    if name == "injection":
+        return injection(given, per_case=texts)
+    return {"position": position, "history": history, "paraphrase": paraphrase}[name](given)
 
 
 def _own_strategy(settings: Settings, told: Told) -> AbstractContextManager[Asker]:
@@ -95,7 +117,7 @@ def _run(name: str, open_asker: Opener, settings: Settings, wanted: Wanted) -> N
 
     dataset = DataSet.open(wanted.folder)
     cases = list(dataset.cases(wanted.limit))
-    probe = _built(name, Given(dataset.items, cases, settings.language, wanted.seed))
+    probe = _built(name, Given(dataset.items, cases, settings.language, wanted.seed), wanted.texts)
     with open_asker(settings, render.told) as asker, watch("Probing cases") as show:
         found = run(probe, cases, asker, wanted.seed, progress=lambda done: show(done, len(cases)))
     _note_troubles(found)

@@ -11,18 +11,19 @@ from agent.commands.render import count, facts, out, plain
 from eval.cases import DataSet
 from eval.drawing import about_rows
 from eval.metrics import HEADLINE
-from eval.probe.report import STABILITY, Report, Row, sentence
+from eval.probe.report import Report, Row, sentence, told_by
 from eval.results import interval_text
 from eval.statistics import Difference, Estimate
 
 INTERVAL = " [95 %]"
+SHOWN = 10  # names of a list
 
 
 def draw(done: Report, dataset: DataSet, model: Mapping[str, object]) -> None:
     """Draw the whole report; changes that apply to no case are left out of the table and named below."""
     console = out()
-    console.print(_table(done))
-    for figure in (*done.probe.figures, *STABILITY):
+    console.print(_kinds(done) if done.groups else _table(done))
+    for figure in told_by(done.probe):
         console.print(plain(sentence(figure, done.figures[figure.name])), soft_wrap=True)
     console.print(plain(verdict(done)), soft_wrap=True)
     about = about_rows(model, done.found.prompts, dataset, len(done.found.users))
@@ -47,6 +48,28 @@ def _table(done: Report) -> Table:
         cells = (_cell(row, column) for column in done.probe.columns)
         table.add_row(plain(row.variant.name), *cells, str(row.n))
     return table
+
+
+def _kinds(done: Report) -> Table:
+    """A row for each kind of change, where the changes are too many for a row each."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+    table.add_column(done.probe.name, overflow="fold", min_width=9)
+    shown = [*(one.name for one in done.probe.figures), *(one.name for one in done.probe.shares)]
+    for n, name in enumerate(shown):
+        table.add_column(f"{name.removesuffix('_first')}{'' if n else INTERVAL}", justify="right", no_wrap=True)
+    table.add_column("n", justify="right", no_wrap=True)
+    for kind, figures in done.groups.items():
+        lead = figures[shown[0]]
+        if lead is not None:
+            cells = (_figure(figures[name], 2, interval=not n) for n, name in enumerate(shown))
+            table.add_row(plain(kind), *cells, str(lead.n))
+    return table
+
+
+def _highest(done: Report) -> str:
+    """The changes that lift the watched item most, at most five."""
+    lifts = [(row.lift.value, row.variant.name) for row in done.rows if row.lift is not None and row.lift.value > 0]
+    return ", ".join(f"{name} {lift:+.1f}" for lift, name in sorted(lifts, key=lambda one: (-one[0], one[1]))[:5])
 
 
 def _cell(row: Row, column: str) -> str:
@@ -75,9 +98,14 @@ def _facts(done: Report) -> Iterator[tuple[str, object]]:
     if any(found.labels.values()):
         yield "labels of replies", ", ".join(f"{name} {n}" for name, n in found.labels.items())
     yield "asked", f"{count(found.n_asked, 'question')}, {found.n_undecided} undecided, {found.n_failed} failed"
+    if done.groups:
+        yield "highest lifts", _highest(done) or "none above 0"
     empty = [row.variant.name for row in done.rows if not row.n]
     if empty:
-        yield "without a case", ", ".join(empty)
+        yield (
+            "without a case",
+            ", ".join(empty[:SHOWN]) + (f" and {len(empty) - SHOWN} more" if len(empty) > SHOWN else ""),
+        )
     for reason, n in found.skipped.items():
         yield "left out", f"{count(n, 'case')}: {reason}"
     for line in done.probe.notes:

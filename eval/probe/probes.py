@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from agent.types import Item
 from eval.cases import Case
-from eval.probe.asking import Answer, Asker, Question
+from eval.probe.asking import Answer, Asker, Foreseeing, Question
 from eval.probe.effects import Effect, effect_of
 from eval.runs import Progress
 from eval.statistics import Ends
@@ -38,7 +38,8 @@ Effects = Sequence[tuple["Variant", Effect]]
 class Variant:
     """One change. `asked` is the changed question, `baseline` the one it is held against (which `against` names).
 
-    None from either: the change does not apply to the case. `at` is the size of the change where it has one.
+    None from either: the change does not apply to the case. `at` is the size of the change where it has one, `group`
+    the kind of change that it is where there are many of few kinds.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Variant:
     against: str
     baseline: Asked
     at: float | None = None
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,24 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Share:
+    """How many of all changes on all cases do something, yes or no; None where an effect does not tell.
+
+    It is told within Wilson's bounds for so many people.
+    """
+
+    name: str
+    about: str
+    of: Callable[[Effect], bool | None]
+
+
+@dataclass(frozen=True)
 class Probe:
     """Changes, and what is watched while they are made: `watched` is the item of a case whose place is told.
 
     `columns` are those of its table, `[95 %]` behind one that is drawn with its interval.
-    `unfit` says why a case cannot be probed, None where it can.
+    `unfit` says why a case cannot be probed, None where it can. `together`: the questions of a case may be made known
+    to whoever answers before they are asked.
     """
 
     name: str
@@ -78,6 +93,8 @@ class Probe:
     figures: Sequence[Figure]
     notes: Sequence[str] = ()
     unfit: Callable[[Case], str | None] = lambda _case: None
+    shares: Sequence[Share] = ()
+    together: bool = False
 
 
 @dataclass
@@ -136,6 +153,11 @@ class _Once:
             self._count(known)
         return known
 
+    def foresee(self, questions: Sequence[Question]) -> None:
+        """Tell whoever answers what comes, where that is of use."""
+        if isinstance(self._asker, Foreseeing):
+            self._asker.foresee(questions)
+
     def _count(self, answer: Answer) -> None:
         self._found.n_asked += 1
         self._found.n_undecided += answer.undecided
@@ -149,9 +171,11 @@ class _Once:
 
 def _probe(probe: Probe, case: Case, once: _Once, found: Found) -> None:
     watched = probe.watched(case)
-    for variant in probe.variants:
-        asked, baseline = variant.asked(case), variant.baseline(case)
-        if asked is not None and baseline is not None:
-            before = once.ask(baseline)
-            effect = effect_of(case.relevant, watched, once.ask(asked), before)
-            found.effects[variant.name][case.case_id] = effect
+    pairs = [(variant, variant.asked(case), variant.baseline(case)) for variant in probe.variants]
+    apply = [(variant, asked, before) for variant, asked, before in pairs if asked is not None and before is not None]
+    if probe.together:
+        once.foresee([question for _, asked, before in apply for question in (before, asked)])
+    for variant, asked, baseline in apply:
+        before = once.ask(baseline)
+        effect = effect_of(case.relevant, watched, once.ask(asked), before)
+        found.effects[variant.name][case.case_id] = effect

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from eval.cases import DataSet
 from eval.metrics import HEADLINE
 from eval.probe.effects import Effect
-from eval.probe.probes import Figure, Found, Probe, Variant
+from eval.probe.probes import Effects, Figure, Found, Probe, Share, Variant
 from eval.results import about_dataset, interval_text, method
 from eval.statistics import SIGNED, UNIT, Difference, Ends, Estimate, difference, estimate, holm, mean, rate, shown
 
@@ -50,12 +50,16 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything that a probe says, before it is drawn or written. A figure is None where no case tells."""
+    """Everything that a probe says, before it is drawn or written. A figure is None where no case tells.
+
+    `groups` has the probe's own figures of each kind of change, where the changes are of kinds.
+    """
 
     probe: Probe
     found: Found
     rows: tuple[Row, ...]
     figures: Mapping[str, Estimate | None]
+    groups: Mapping[str, Mapping[str, Estimate | None]]
 
 
 def tau_of(effects: Sequence[tuple[Variant, Effect]]) -> float | None:
@@ -74,18 +78,40 @@ STABILITY = (
 )
 
 
+def told_by(probe: Probe) -> tuple[Figure | Share, ...]:
+    """All figures of a probe, in order."""
+    return (*probe.figures, *probe.shares, *STABILITY)
+
+
 def report(probe: Probe, found: Found) -> Report:
     """The probe's rows and figures, with intervals over cases, those of one person drawn together."""
     rows = [_row(variant, found) for variant in probe.variants]
     tested = [n for n, row in enumerate(rows) if row.lift is not None]
     adjusted = dict(zip(tested, holm([row.lift.p for row in rows if row.lift is not None]), strict=True))
     whole = tuple(replace(row, p_holm=adjusted.get(n)) for n, row in enumerate(rows))
-    by_case = {case_id: found.of_case(case_id, probe.variants) for case_id in found.users}
-    figures = {}
-    for figure in (*probe.figures, *STABILITY):
+    kinds = dict.fromkeys(variant.group for variant in probe.variants if variant.group)
+    groups = {
+        kind: _figures(probe, [v for v in probe.variants if v.group == kind], probe.figures, found) for kind in kinds
+    }
+    return Report(probe, found, whole, _figures(probe, probe.variants, (*probe.figures, *STABILITY), found), groups)
+
+
+def _figures(
+    probe: Probe, variants: Sequence[Variant], figures: Sequence[Figure], found: Found
+) -> dict[str, Estimate | None]:
+    """The figures over these changes, and the probe's shares."""
+    by_case = {case_id: found.of_case(case_id, variants) for case_id in found.users}
+    told = {}
+    for figure in figures:
         values = {case_id: figure.of(effects) for case_id, effects in by_case.items()}
-        figures[figure.name] = _estimate(values, found, figure.ends)
-    return Report(probe, found, whole, figures)
+        told[figure.name] = _estimate(values, found, figure.ends)
+    return told | {share.name: _share_of(share, by_case, found) for share in probe.shares}
+
+
+def _share_of(share: Share, by_case: Mapping[str, Effects], found: Found) -> Estimate | None:
+    flags = [(found.users[case_id], share.of(e)) for case_id, effects in by_case.items() for _, e in effects]
+    known = [(user, flag) for user, flag in flags if flag is not None]
+    return rate(sum(flag for _, flag in known), len(known), len({user for user, _ in known})) if known else None
 
 
 def _row(variant: Variant, found: Found) -> Row:
@@ -148,8 +174,10 @@ def as_json(done: Report, dataset: DataSet, about: Mapping[str, object]) -> dict
         "dataset": about_dataset(dataset, len(found.users)),
         "rows": [_row_as_json(row) for row in done.rows],
         "figures": {
-            figure.name: {"about": figure.about, **_plain(done.figures[figure.name])}
-            for figure in (*done.probe.figures, *STABILITY)
+            figure.name: {"about": figure.about, **_plain(done.figures[figure.name])} for figure in told_by(done.probe)
+        },
+        "groups": {
+            kind: {name: _plain(figure) for name, figure in figures.items()} for kind, figures in done.groups.items()
         },
         "asked": {"count": found.n_asked, "undecided": found.n_undecided, "failed": found.n_failed},
         "degraded": dict(found.degraded),
@@ -189,7 +217,7 @@ def _plain(found: Estimate | None) -> dict[str, object]:
     return asdict(found) if found else {"value": None, "low": None, "high": None, "n": 0}
 
 
-def sentence(figure: Figure, found: Estimate | None) -> str:
+def sentence(figure: Figure | Share, found: Estimate | None) -> str:
     """The figure on one line: its name, value, interval and n, and what it is."""
     if found is None:
         return f"{figure.name}: not known, no case tells; {figure.about}"

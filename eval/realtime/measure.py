@@ -9,9 +9,9 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from agent.folds import Folds
-from agent.parts import Parts
-from agent.person import person_of
+from agent.parts.parts import Parts
+from agent.people.folds import Folds
+from agent.people.person import person_of
 from agent.settings import Settings
 from agent.types import Event, EventKind, Item
 from eval.apart import apart

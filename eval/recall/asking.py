@@ -9,12 +9,12 @@ from typing import NamedTuple
 
 from agent.deadline import Deadline
 from agent.errors import ConfigError
-from agent.parts import Parts
-from agent.person import Person, person_of, person_with, said
+from agent.parts.parts import Parts
+from agent.path.stages import Found, generator_of, searched, written_for
+from agent.people.person import Person, person_of, person_with, said
 from agent.recall.collaborative import Collaborative
 from agent.recall.fuse import fuse
 from agent.recall.weights import family_of
-from agent.stages import Found, generator_of, searched, written_for
 from agent.types import Degradation
 from eval.cases import Case, DataSet
 from eval.learning import Taught

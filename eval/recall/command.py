@@ -14,7 +14,7 @@ from agent.commands.options import JsonOption
 from eval.options import DataOption, LimitOption, ModelOption, listed, settings_of, watch
 
 if TYPE_CHECKING:
-    from agent.parts import Parts
+    from agent.parts.parts import Parts
     from agent.settings import Settings
     from eval.cases import DataSet
     from eval.recall.measure import Measured
@@ -118,7 +118,7 @@ def _measured(dataset: DataSet, settings: Settings, wanted: Wanted) -> Measured:
 def _enrich(parts: Parts) -> None:
     from agent.enrich import run
     from agent.enrich.enrichment import Thin
-    from agent.enriched import writer_on
+    from agent.parts.enriched import writer_on
 
     thin = Thin()
     writer = writer_on(parts, thin)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from agent.errors import ConfigError
-from agent.parts import Parts
+from agent.parts.parts import Parts
 from eval.cases import DataSet
 from eval.comparisons import Comparison, compare
 from eval.learning import Taught

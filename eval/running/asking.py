@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from agent.errors import ModelUnavailable, PalateError
 from agent.types import Recommendation, Slate
 from eval.cases import Case
-from eval.plan.cells import Cell
+from eval.plan.cells import NO_MODEL, Cell
 from eval.plan.config import EXPLAIN
 from eval.running.answers import VALIDITY, Answer
 from eval.running.kept import ASKED, KEPT, UNAVAILABLE, Noted
@@ -28,8 +28,6 @@ from eval.systems import (
     slate_order,
     stage_order,
 )
-
-PARTS = (RECALL_ONLY, WITHOUT_MODEL, LIKELIHOOD_ONLY)
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ def ask(
     except PalateError as error:
         failure = error
     ms = (clock() - began) * 1_000
-    found = {} if cell.task == EXPLAIN else _orders(case, slate) if slate is not None else _spared(opened, case)
+    found = {} if cell.task == EXPLAIN else _orders(cell, case, slate) if slate is not None else _spared(opened, case)
     answer = Answer(
         cell=cell.name,
         case_id=case.case_id,
@@ -86,10 +84,11 @@ def ask(
     return Heard(answer, slate.prompts if slate is not None else {}, down)
 
 
-def _orders(case: Case, slate: Slate) -> dict[str, tuple[str, ...]]:
-    return {
-        MODEL: slate_order(case, slate),
-        RECALL_ONLY: recall_order(case, slate),
+def _orders(cell: Cell, case: Case, slate: Slate) -> dict[str, tuple[str, ...]]:
+    found = {MODEL: slate_order(case, slate), RECALL_ONLY: recall_order(case, slate)}
+    if cell.model == NO_MODEL:
+        return found
+    return found | {
         WITHOUT_MODEL: stage_order(case, slate, PRIOR),
         LIKELIHOOD_ONLY: stage_order(case, slate, RERANK),
     }

@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ModelUnavailable
 from agent.llm.base import GREEDY, Completion, Model, OnText, Sampling, Score
+from agent.store.cache import Cache
 from eval.running.replies import is_refusal
 from eval.running.trace import Call, chosen, completed, orders, scored
 

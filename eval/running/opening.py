@@ -8,19 +8,19 @@ from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from typing import Self
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.llm.base import Model
 from agent.llm.files.reference import EndpointReference, parse
-from agent.parts import Parts
-from agent.ranker import EmbeddedItems
+from agent.parts.parts import Parts
+from agent.parts.workshop import workshop
+from agent.path.ranker import EmbeddedItems
 from agent.rerank.base import Ranking, Reranker
 from agent.settings import Settings
+from agent.store.cache import Cache
 from agent.types import Item, Vector
-from agent.workshop import workshop
 from eval.cases import DataSet
-from eval.plan.cells import Cell
-from eval.rankers import facts_of
+from eval.plan.cells import NO_MODEL, Cell
+from eval.rankers import about_none, facts_of
 from eval.running.kept import FILE, Kept, Noted
 from eval.running.permuting import Permuting
 from eval.running.sparing import Quiet, Sparing
@@ -128,6 +128,8 @@ def open_cells(around: Surroundings) -> Iterator[CellOpener]:
     with Models(around.told) as models:
 
         def _open(cell: Cell, dataset: DataSet) -> AbstractContextManager[OpenedCell]:
+            if cell.model == NO_MODEL:
+                return _without_model(cell, dataset, around)
             return _opened(cell, dataset, around, models)
 
         yield _open
@@ -143,11 +145,23 @@ def _opened(cell: Cell, dataset: DataSet, around: Surroundings, models: Models) 
         asking = Noting(workshop(kept, parts.cache, settings).reranker(settings.rerank.strategy), kept)
         permuting = Permuting(asking, around.seed)
         reranker = Quiet(permuting)
-        opening = Opening(settings, parts, kept, reranker, around.watch, around.told)
-        opening = replace(opening, limit=around.limit, learns=around.learns, path=cell.path)
+        opening = _opening(cell, around, Opening(settings, parts, kept, reranker, around.watch, around.told))
         answer = Sparing(stack.enter_context(task_named(cell.task).open(dataset, opening)), reranker)
         facts = facts_of(settings, kept, reranker)
         yield OpenedCell(answer, facts, kept.begin, lambda: _vectors(dataset, parts), permuting)
+
+
+@contextmanager
+def _without_model(cell: Cell, dataset: DataSet, around: Surroundings) -> Iterator[OpenedCell]:
+    settings = around.settings_of(cell)
+    with closing(Parts(settings, told=around.told)) as parts:
+        opening = _opening(cell, around, Opening(settings, parts, None, None, around.watch, around.told))
+        with task_named(cell.task).open(dataset, opening) as answer:
+            yield OpenedCell(answer, about_none(settings), vectors=lambda: _vectors(dataset, parts))
+
+
+def _opening(cell: Cell, around: Surroundings, opening: Opening) -> Opening:
+    return replace(opening, limit=around.limit, learns=around.learns, path=cell.path)
 
 
 def _run_as(settings: Settings) -> str:

@@ -28,7 +28,8 @@ TaskOption = Annotated[
 ]
 LimitOption = Annotated[int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N cases.")]
 ModelsOption = Annotated[
-    list[str] | None, typer.Option("--model", metavar="REF", help="Language model, as for palate --model; several.")
+    list[str] | None,
+    typer.Option("--model", metavar="REF", help="Language model, as for palate --model; none: without one; several."),
 ]
 StrategiesOption = Annotated[
     list[str] | None, typer.Option("--strategy", metavar="NAME", help="As the setting rerank.strategy; several.")

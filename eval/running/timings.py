@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from agent.cache import Cache
 from agent.rerank.weights import load_weights
 from agent.settings import Settings
+from agent.store.cache import Cache
 from eval.plan.cells import Cell
 from eval.plan.estimate import answer_key
 from eval.running.answers import Answer

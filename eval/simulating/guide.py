@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from agent.deadline import Deadline
-from agent.parts import Parts
-from agent.person import person_of
+from agent.parts.parts import Parts
+from agent.path.stages import items_of, ranker_of, recall
+from agent.people.person import person_of
 from agent.settings import Settings
 from agent.slate.making import slate_of
-from agent.stages import items_of, ranker_of, recall
 from agent.types import Event, EventKind, Item, Slate
 from eval.apart import apart
 from eval.rankers import about_model, patience_s

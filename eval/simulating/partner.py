@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from agent.converse.conversations import Conversations
 from agent.converse.pieces import Piece, Reply
 from agent.errors import ModelReplyInvalid
-from agent.parts import Parts
+from agent.parts.parts import Parts
+from agent.path.stages import answered_by
 from agent.recommender import Recommender
 from agent.settings import Settings
-from agent.stages import answered_by
 from agent.types import Event, EventKind, Item, Query
 from eval.conversing.holding import Talks
 from eval.runs import Told, Watch

@@ -69,11 +69,11 @@ def measured(
 
 def ranked(job: dict[str, object]) -> Memory:
     """Do the job in this process."""
-    from agent.cache import Cache
     from agent.deadline import Deadline
     from agent.llm.local.llama import Llama
     from agent.llm.registry import open_model
-    from agent.workshop import workshop
+    from agent.parts.workshop import workshop
+    from agent.store.cache import Cache
 
     settings = Settings.model_validate(job["settings"])
     history, candidates = ([Item.model_validate(one) for one in listed(job[key])] for key in ("history", "candidates"))

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Literal
 
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ModelUnavailable
+from agent.store.cache import Cache
 from agent.types import Item
 from eval.chance import best_first
 from eval.speed.figures import Work

@@ -10,7 +10,6 @@ from contextlib import ExitStack, closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from agent.cache import Cache
 from agent.cores import available_cores
 from agent.deadline import Deadline
 from agent.errors import ConfigError, PalateError
@@ -19,9 +18,10 @@ from agent.llm.local.llama import Llama
 from agent.llm.local.options import Options
 from agent.llm.local.requantise import requantise
 from agent.llm.registry import resolve
+from agent.parts.workshop import workshop
 from agent.rerank.base import Reranker
 from agent.settings import Settings
-from agent.workshop import workshop
+from agent.store.cache import Cache
 from eval.cases import Case, DataSet
 from eval.chance import best_first
 from eval.metrics import HEADLINE, per_case

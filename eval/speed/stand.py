@@ -8,16 +8,16 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import prompts
-from agent.cache import Cache
 from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelUnavailable
 from agent.llm.files.gguf import read_sizes
 from agent.llm.local.llama import Llama
 from agent.llm.registry import open_model
 from agent.once import once
+from agent.parts.workshop import workshop
 from agent.rerank.base import Reranker
 from agent.settings import Settings
-from agent.workshop import workshop
+from agent.store.cache import Cache
 from eval.runs import Told
 from eval.speed.asked import Asked, Listener
 from eval.speed.bindings import Bindings, Limit

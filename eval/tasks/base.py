@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from agent.llm.base import Model
-from agent.parts import Parts
+from agent.parts.parts import Parts
 from agent.rerank.base import Reranker
 from agent.settings import Settings
 from agent.types import Slate
@@ -21,7 +21,7 @@ Answerer = Callable[[Case], Slate]
 
 @dataclass(frozen=True)
 class Opening:
-    """What a task may use. `model` and `reranker` are those of the cell, which may be kept or scripted ones.
+    """What a task may use. `model` and `reranker` are those of the cell, which may be kept or scripted ones, or none.
 
     `parts` gives the embedder, its cache and the weights; its own data folder is left alone. `limit` is how many cases
     will be asked, None for all. `learns`: the task may learn from the data set's behaviour first. `path`: the way by
@@ -30,8 +30,8 @@ class Opening:
 
     settings: Settings
     parts: Parts
-    model: Model
-    reranker: Reranker
+    model: Model | None
+    reranker: Reranker | None
     watch: Watch
     told: Told
     limit: int | None = None

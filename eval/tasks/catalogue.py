@@ -8,19 +8,19 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from agent.deadline import Deadline
-from agent.leaning import NO_LEANING, Leaning
 from agent.llm.base import Model
-from agent.parts import Parts
-from agent.person import Person
-from agent.pictures import sync_pictures
-from agent.ranker import Order, Place, Ranker
+from agent.parts.parts import Parts
+from agent.parts.pictures import sync_pictures
+from agent.path.ranker import Order, Place, Ranker
+from agent.path.stages import items_of, recall, written_for
+from agent.people.leaning import NO_LEANING, Leaning
+from agent.people.person import Person
 from agent.recall.collaborative import Collaborative
 from agent.recall.generated import generator_on
 from agent.recall.where import Where
 from agent.rerank.base import Reranker
 from agent.settings import Settings
 from agent.slate.making import slate_of
-from agent.stages import items_of, recall, written_for
 from agent.types import Item, Slate
 from eval.apart import apart
 from eval.cases import Case, DataSet
@@ -34,11 +34,13 @@ from eval.tasks.base import Opening
 class OverCatalogue:
     """The recommender's path up to its slate, over the catalogue of `parts` and with the reranker of the cell."""
 
-    def __init__(self, parts: Parts, reranker: Reranker, model: Model, taught: Taught | None = None) -> None:
+    def __init__(
+        self, parts: Parts, reranker: Reranker | None, model: Model | None, taught: Taught | None = None
+    ) -> None:
         self._parts = parts
         self._taught = taught
         wanted = parts.settings.recall.generated
-        self._generator = generator_on(model, None, parts.settings, parts.items) if wanted else None
+        self._generator = generator_on(model, None, parts.settings, parts.items) if wanted and model else None
         self._timeout_s = patience_s(parts.settings)
         self._reranked = parts.settings.recall.n_candidates
         folds = taught.by_fold if taught else (None,)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import Any
 
-from agent.person import person_with, said
+from agent.people.person import person_with, said
 from agent.settings import Settings
 from agent.types import Slate
 from eval.cases import Case, DataSet, Message

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from agent.deadline import Deadline
-from agent.person import person_with, said
+from agent.people.person import person_with, said
 from agent.slate.making import unranked
 from agent.types import Item, Slate
 from eval.cases import Case, DataSet

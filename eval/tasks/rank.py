@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from agent.deadline import Deadline
 from agent.errors import ModelError, PromptError
-from agent.ranker import EmbeddedItems, Ranker
+from agent.path.ranker import EmbeddedItems, Ranker
 from agent.recall.signals import tag_rates
 from agent.types import Slate
 from eval.cases import Case, DataSet
@@ -48,6 +48,8 @@ def _taught(dataset: DataSet, opening: Opening) -> Taught | None:
 
 def _precompute(dataset: DataSet, opening: Opening) -> None:
     """Let the reranker read, all together, the items that cases will ask about. Where it cannot, the cases tell why."""
+    if opening.reranker is None:
+        return
     ids = dict.fromkeys(item_id for case in dataset.cases(opening.limit) for item_id in case.candidates)
     with opening.watch("Reading the items") as show:
         show(0, len(ids))

@@ -18,7 +18,7 @@ from agent.explain.grounding import Check, Grounds
 from agent.explain.passages import Passage, Source, holding, passage, passages_of
 from agent.explain.person import person_from
 from agent.explain.words import CJK, LETTER, folded, stems, words_of
-from agent.person import person_with
+from agent.people.person import person_with
 from agent.types import Item
 from eval.statistics import UNIT, Ends, Estimate, estimate, mean
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from agent.person import person_of, person_with, said
+from agent.people.person import person_of, person_with, said
 from agent.types import Slate
 from eval.cases import Case, DataSet
 from eval.tasks.base import Answerer, Opening, Task

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 
-from agent.asked import Asked, Ranked, passing_over
 from agent.converse.conversations import Conversations
 from agent.converse.kept import Said
 from agent.converse.pieces import Piece, Reply, Slated
 from agent.converse.state import State
 from agent.converse.told import newest
 from agent.errors import ModelReplyInvalid
-from agent.parts import Parts
-from agent.pictures import Shown
-from agent.ranker import Place
+from agent.parts.parts import Parts
+from agent.parts.pictures import Shown
+from agent.path.asked import Asked, Ranked, passing_over
+from agent.path.ranker import Place
 from agent.recommender import Recommender
 from agent.types import Event, EventKind, Slate
 from eval.cases import Case, DataSet, Message

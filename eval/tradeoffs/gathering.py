@@ -8,14 +8,14 @@ from datetime import timedelta
 
 from agent.deadline import Deadline
 from agent.errors import ConfigError
-from agent.parts import Parts
-from agent.person import Person, person_of, said
-from agent.ranker import Ranker
+from agent.parts.parts import Parts
+from agent.path.ranker import Ranker
+from agent.path.stages import items_of, recall
+from agent.people.person import Person, person_of, said
 from agent.recall.collaborative import Collaborative
 from agent.sections import SlateSettings
 from agent.slate.arranging import pool_of
 from agent.slate.choosing import Pool
-from agent.stages import items_of, recall
 from agent.types import Event, EventKind, Item
 from eval.beyond import Shelf
 from eval.building.acts import EPOCH

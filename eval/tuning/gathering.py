@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from agent.deadline import Deadline
-from agent.parts import Parts
+from agent.parts.parts import Parts
+from agent.path.stages import Found, answered_by, queries_of, searched
 from agent.recall.generated import Generator, generator_on
 from agent.recall.weights import FAMILIES, family_of
 from agent.settings import Settings
-from agent.stages import Found, answered_by, queries_of, searched
 from eval.cases import DataSet
 from eval.learning import Taught
 from eval.recall.asking import DEPTH, Asked, asked

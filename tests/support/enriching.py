@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import prompts
-from agent.cache import Cache
 from agent.enrich.enrichment import Thin
 from agent.enrich.run import enrich, outlook
 from agent.enrich.writer import Prompts, Writer
 from agent.llm.scripted import Scripted
-from agent.store import Store
+from agent.store.cache import Cache
+from agent.store.store import Store
 from agent.types import Item
 
 FINGERPRINT = "f" * 64

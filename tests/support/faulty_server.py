@@ -43,7 +43,6 @@ class FaultyServer:
     """
 
     def __init__(self, *answers: Answer, tls: bool = False) -> None:
-        self._answers = answers
         self._tls = _tls() if tls else None
         self.requests: list[Request] = []
         self.max_at_once = 0
@@ -51,9 +50,25 @@ class FaultyServer:
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._open: list[socket.socket] = []
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.base_url = f"http{'s' * tls}://127.0.0.1:{self._listener.getsockname()[1]}/v1"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._choose: Callable[[Request], Answer] = lambda _: answers[min(len(self.requests), len(answers) - 1)]
+        self._listen(0)
+        self._port = self._listener.getsockname()[1]
+        self.base_url = f"http{'s' * tls}://127.0.0.1:{self._port}/v1"
+
+    def answers(self, choose: Callable[[Request], Answer]) -> None:
+        """Answer each request from now on as is chosen for it, one at a time."""
+        self._choose = choose
+
+    def leave(self) -> None:
+        """Listen no more: connections are refused until `come_back`."""
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._accepting.join()
+
+    def come_back(self) -> None:
+        """Listen again, on the same port."""
+        self._listen(self._port)
 
     @property
     def connections(self) -> int:
@@ -78,6 +93,11 @@ class FaultyServer:
     ) -> None:
         self.close()
 
+    def _listen(self, port: int) -> None:
+        self._listener = socket.create_server(("127.0.0.1", port), backlog=64)
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
+
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
@@ -96,7 +116,7 @@ class FaultyServer:
         with connection:
             while (request := _read(connection)) is not None:
                 with self._lock:
-                    answer = self._answers[min(len(self.requests), len(self._answers) - 1)]
+                    answer = self._choose(request)
                     self.requests.append(request)
                     self._at_once += 1
                     self.max_at_once = max(self.max_at_once, self._at_once)

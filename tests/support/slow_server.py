@@ -17,7 +17,7 @@ from agent import Item, Recommender
 from agent.converse.pieces import Heard, Piece, Reply, Words
 from agent.converse.state import Intent, State, Understood
 from agent.deadline import Deadline
-from agent.parts import Parts
+from agent.parts.parts import Parts
 from agent.serve.app import create_app
 from agent.serve.running import bound, run
 from agent.settings import load_settings

@@ -16,7 +16,7 @@ from agent.deadline import Deadline
 from agent.errors import ModelError, ModelTimeout, ModelUnavailable
 from agent.llm.base import Model, Score
 from agent.llm.scripted import Scripted
-from agent.parts import Parts
+from agent.parts.parts import Parts
 from tests.support.reading import Plain
 
 FILMS = Path(__file__).parent / "films.csv"

@@ -69,6 +69,23 @@ def llama(
     )
 
 
+def llama_wide(*, key: int, context: int) -> bytes:
+    """A decoder of Llama's kind that keeps `key` numbers of each key and value of a head."""
+    vocabulary = sentencepiece(WORDS)
+    wide: dict[str, Shape] = {f"attn_{name}.weight": (WIDTH, HEADS * key) for name in "qkv"}
+    wide |= {"attn_norm.weight": (WIDTH,), "attn_output.weight": (HEADS * key, WIDTH)}
+    sizes = {"attention.key_length": key, "attention.value_length": key, "rope.dimension_count": key}
+    return gguf(
+        {
+            **_common("llama", context),
+            **vocabulary,
+            "llama.attention.layer_norm_rms_epsilon": 1e-5,
+            **{f"llama.{name}": size for name, size in sizes.items()},
+        },
+        {**_ends(vocabulary), **_each(lambda _: wide | _FEED_FORWARD)},
+    )
+
+
 def mamba() -> bytes:
     """A recurrent model."""
     vocabulary = sentencepiece(WORDS)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.cache import Cache
 from agent.llm.base import Model
 from agent.llm.scripted import Scripted
 from agent.rerank.strategies import Workshop
+from agent.store.cache import Cache
 from agent.types import Item
 from eval.cases import Case
 from eval.optimising.bench import Bench

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from agent.converse.conversations import Conversations
 from agent.converse.pieces import Heard, Piece, Reply, Slated
 from agent.errors import NotFound
-from agent.stored import Forgotten
+from agent.store.stored import Forgotten
 from agent.types import Item, Slate
 
 if TYPE_CHECKING:

@@ -21,7 +21,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agent.cache import Cache
 from agent.converse.state import Intent
 from agent.converse.understand.cues import cues_of
 from agent.converse.understand.examples import Example
@@ -30,6 +29,7 @@ from agent.converse.understand.vectors import vectors_of
 from agent.embed.base import Embedder
 from agent.errors import ConfigError
 from agent.language import LANGUAGES, Language, language_of
+from agent.store.cache import Cache
 from agent.types import Vector
 
 CALIBRATION = Path(__file__).parent / "calibration.toml"

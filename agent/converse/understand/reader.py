@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from agent.cache import Cache
 from agent.converse.state import Constraint, Intent, State, Understood
 from agent.converse.understand.constraints import Constraints
 from agent.converse.understand.examples import load_examples
@@ -34,10 +33,11 @@ from agent.converse.understand.wish import wish_of
 from agent.converse.understand.words import rule
 from agent.embed.base import Embedder
 from agent.language import Language, language_of
+from agent.store.cache import Cache
 from agent.titles import Titles
 
 if TYPE_CHECKING:
-    from agent.parts import Parts
+    from agent.parts.parts import Parts
 
 _WANTING = (Intent.WISH, Intent.CRITIQUE)
 _OF_ITEMS = (Intent.REACTION, Intent.ABOUT, Intent.WHY)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from agent.cache import Cache
 from agent.embed.base import Embedder
+from agent.store.cache import Cache
 from agent.types import Vector
 
 SHIPPED = Path(__file__).parent / "vectors.npz"

@@ -76,7 +76,7 @@ class Receipts:
         receipt = Receipt(_key(path), now.st_size, now.st_mtime_ns, sha256, file_type, license_name, source)
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            _write(self._file(path), json.dumps(asdict(receipt)))
+            write_whole(self._file(path), json.dumps(asdict(receipt)))
         return receipt
 
     def _file(self, path: Path) -> Path:
@@ -87,7 +87,8 @@ def _key(path: Path) -> str:
     return str(path.absolute())
 
 
-def _write(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Put a small text in place, whole or not at all. Raises OSError."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=".receipt-")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -28,6 +28,7 @@ from agent.llm.local.context import Context
 from agent.llm.local.decoders import Decoders
 from agent.llm.local.grammar import Grammar, gbnf_of
 from agent.llm.local.loading import Loaded, listen, load
+from agent.llm.local.memory import available_bytes, check_fits
 from agent.llm.local.options import Options
 from agent.llm.local.prefix import SEQUENCES
 from agent.llm.local.vocabulary import Vocabulary
@@ -69,11 +70,14 @@ class Llama:
         self._cells = self._decoders.reading.context.cells
 
     def _new_context(self, loaded: Loaded, options: Options) -> Context:
+        cells = min(options.context_tokens, max(1, llama_cpp.llama_model_n_ctx_train(loaded.pointer)))
+        if not loaded.offloaded:
+            check_fits(cells, *loaded.cache_shape(), options.cache_type, available=available_bytes())
         return Context(
             loaded.pointer,
             self._vocabulary.size,
             options,
-            cells=min(options.context_tokens, llama_cpp.llama_model_n_ctx_train(loaded.pointer)),
+            cells=cells,
             threads=self.threads,
             sequences=SEQUENCES,
             on_gpu=loaded.offloaded > 0,

@@ -35,6 +35,14 @@ class Loaded:
         """Give its memory back."""
         llama_cpp.llama_model_free(self.pointer)
 
+    def cache_shape(self) -> tuple[int, int]:
+        """How many layers keep keys and values, and how many numbers a token has there in each."""
+        architecture = _said(self.pointer, "general.architecture")
+        plain = llama_cpp.llama_model_n_embd(self.pointer) // max(1, llama_cpp.llama_model_n_head(self.pointer))
+        lengths = (_said(self.pointer, f"{architecture}.attention.{kind}_length") for kind in ("key", "value"))
+        sizes = sum(int(length) if length.isdecimal() else plain for length in lengths)
+        return self.layers - 1, int(llama_cpp.llama_model_n_head_kv(self.pointer)) * sizes
+
 
 def load(path: Path, options: Options) -> Loaded:
     """The model of a file, its layers where the options ask for. Warns where layers were asked for and none went.
@@ -47,11 +55,11 @@ def load(path: Path, options: Options) -> Loaded:
     parameters.n_gpu_layers = (_ALL_LAYERS if options.n_gpu_layers < 0 else options.n_gpu_layers) if gpu else 0
     parameters.split_mode = _SPLIT_MODES[options.split_mode]
     parameters.main_gpu = options.main_gpu
+    parameters.load_mode = llama_cpp.LLAMA_LOAD_MODE_AUTO if options.mapped else llama_cpp.LLAMA_LOAD_MODE_NONE
     model = llama_cpp.llama_model_load_from_file(os.fsencode(path), parameters)
     if not model:
-        reason = next((line for line in reversed(heard) if "error" in line or "failed" in line), "no reason given")
         raise ModelUnavailable(
-            f"llama.cpp cannot load {path}: {reason.strip()}", "Check the file with: palate models info"
+            f"llama.cpp cannot load {path}: {_reason(heard)}", "Check the file with: palate models info"
         )
     if fault := _unfit(model):
         llama_cpp.llama_model_free(model)
@@ -61,6 +69,14 @@ def load(path: Path, options: Options) -> Loaded:
     loaded = Loaded(cast(ctypes.c_void_p, model), int(found[1]) if found else 0, int(found[2]) if found else layers)
     _warn(options, loaded, gpu)
     return loaded
+
+
+def _reason(heard: Sequence[str]) -> str:
+    """What llama.cpp said last of what was wrong; the cause itself, where it named one, not that there is one."""
+    signs = ("error loading model: ", "error", "failed")
+    lines = (line for sign in signs for line in reversed(heard) if sign in line)
+    said = next(lines, "no reason given").strip()
+    return said.rpartition(signs[0])[2][:300]
 
 
 def _unfit(model: ctypes.c_void_p) -> tuple[str, str] | None:

@@ -30,8 +30,9 @@ class Options:
     `cache_type`: what a key or value in it is kept as; quantised ones need flash attention, which by default is used
     for all but writing on a processor (see `decoders`). `prefix_cache_mb`: memory, in MiB, for prefixes read before
     (see `prefixes`). `ubatch_tokens`: tokens that go through the layers at once, by default 512 on a processor, 2,048
-    on a GPU. `threads`: by default the cores this process may use. Raises ConfigError for a number out of its range,
-    and for a quantised cache without flash attention.
+    on a GPU. `threads`: by default the cores this process may use. `mapped`: the file is mapped into memory, not read,
+    which is quicker; whoever cuts it off in place then ends this process. Raises ConfigError for a number out of its
+    range, and for a quantised cache without flash attention.
     """
 
     n_gpu_layers: int = -1
@@ -43,6 +44,7 @@ class Options:
     flash_attention: Switch = "auto"
     prefix_cache_mb: int = 128
     threads: int | None = None
+    mapped: bool = True
 
     def __post_init__(self) -> None:
         for name, (least, most) in _LIMITS.items():

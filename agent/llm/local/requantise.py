@@ -1,19 +1,30 @@
-"""Writes a GGUF file in another quantisation."""
+"""Writes a GGUF file in another quantisation; `python -m agent.llm.local.requantise SOURCE TARGET KIND` as well."""
 
 from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import tempfile
 from pathlib import Path
 
 import llama_cpp
 
 from agent.cores import available_cores
-from agent.errors import ConfigError, ModelUnavailable
+from agent.errors import ConfigError, ModelUnavailable, PalateError
 from agent.llm.local.loading import listen
+from agent.llm.local.trial import alone
 
 _FILE_TYPE = "LLAMA_FTYPE_MOSTLY_"
+
+
+def requantise_apart(source: Path, target: Path, kind: str) -> None:
+    """As `requantise`, in a process of its own, where a crash of llama.cpp does no harm. Raises ModelUnavailable."""
+    ran = alone("agent.llm.local.requantise", str(source.absolute()), str(target.absolute()), kind)
+    if ran.returncode:
+        said = ran.stderr.strip().splitlines()[-1:] if ran.returncode > 0 else [f"signal {-ran.returncode}"]
+        reason = " ".join(said)[:300] or "no reason given"
+        raise ModelUnavailable(f"{source} could not be written as {kind}: {reason}", "Set model.requantise = 'off'")
 
 
 def requantise(source: Path, target: Path, kind: str = "Q4_0", *, threads: int | None = None) -> None:
@@ -40,3 +51,18 @@ def requantise(source: Path, target: Path, kind: str = "Q4_0", *, threads: int |
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def main() -> int:
+    """Requantise a file; exit status 1 with one line where it cannot be done."""
+    source, target, kind = sys.argv[1:]
+    try:
+        requantise(Path(source), Path(target), kind)
+    except (PalateError, OSError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

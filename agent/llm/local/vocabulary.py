@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -10,7 +11,8 @@ import llama_cpp
 
 from agent.errors import PromptError
 
-_CONTROL = 1 << 3  # LLAMA_TOKEN_ATTR_CONTROL
+_UNKNOWN, _CONTROL, _ADDED = 1 << 0, 1 << 3, 1 << 4  # LLAMA_TOKEN_ATTR_UNKNOWN, _CONTROL, _USER_DEFINED
+_WORDS = re.compile(r"[\w\s▁]*")
 _MARK = "\n"  # no token reaches over it from a text to what stands before
 
 
@@ -23,10 +25,24 @@ class Vocabulary:
 
     @cached_property
     def control_tokens(self) -> tuple[str, ...]:
-        """Every spelling that this vocabulary treats as a control token, sorted."""
-        control = (t for t in range(self.size) if llama_cpp.llama_vocab_get_attr(self.pointer, t) & _CONTROL)
-        texts = (llama_cpp.llama_vocab_get_text(self.pointer, t).decode("utf-8", "replace") for t in control)
-        return tuple(sorted({text for text in texts if text}))
+        """Every spelling that this vocabulary treats as a control token, sorted.
+
+        So it does those that were added to it and are no words, such as `<tool_call>`: it finds them in any text.
+        """
+        return tuple(sorted(set(self.special.values())))
+
+    @cached_property
+    def special(self) -> dict[int, str]:
+        """The tokens that stand for no text of a person, and how each is spelled."""
+        return {token: text for token in range(self.size) if (text := self._spelling_of_special(token))}
+
+    def _spelling_of_special(self, token: int) -> str:
+        """How a special token is spelled; empty for a token of text."""
+        kind = llama_cpp.llama_vocab_get_attr(self.pointer, token)
+        if not kind & (_UNKNOWN | _CONTROL | _ADDED):
+            return ""
+        text: str = llama_cpp.llama_vocab_get_text(self.pointer, token).decode("utf-8", "replace")
+        return text if kind & _CONTROL or not _WORDS.fullmatch(text) else ""
 
     def tokenise(self, text: str, *, begin: bool = False, most: int | None = None) -> list[int]:
         """The tokens of a text; control-token spellings in it are read as plain text.

@@ -18,10 +18,12 @@ from agent.llm.base import GREEDY, Ability, Completion, OnText, Sampling, Score
 from agent.llm.control import KNOWN_CONTROL_TOKENS
 from agent.llm.remote.address import checked_address, checked_key
 from agent.llm.remote.answer import Answer
+from agent.llm.remote.breaker import Breaker
 from agent.llm.remote.chat import completion_from, usage_in
 from agent.llm.remote.dialect import Dialect, Question
 from agent.llm.remote.lane import Call, Reply
 from agent.llm.remote.listed import Listed, NotListed, likeliest, listed_in, lists_any, logprobs_of, spellings_of
+from agent.llm.remote.refusal import Declined
 from agent.llm.remote.server import Server, Setback
 from agent.llm.remote.stream import Hearing, Tell
 from agent.llm.remote.workers import Workers
@@ -43,7 +45,8 @@ class Endpoint:
     `retries` times more, if that fits in the time left (a 429's Retry-After is honoured); 400, 401, 403 and 404 never
     are. What a server refuses by name (a response format, temperature, top_p, seed, a system message, streaming,
     `max_tokens`) is left out or renamed, once, and remembered; so is that it gives no log-probabilities. Redirects are
-    not followed. `fingerprint` is a hash of address and model name.
+    not followed. A `breaker` leaves a server alone that keeps failing. `fingerprint` is a hash of address and model
+    name.
     `used` counts the tokens that replies said they took, those that were of no use too: "in", "cached" of them, "out".
     """
 
@@ -59,6 +62,7 @@ class Endpoint:
         timeout_s: float = 20.0,
         retries: int = 1,
         concurrency: int = CONCURRENCY,
+        breaker: Breaker | None = None,
     ) -> None:
         """Raises ConfigError: no model name, no address and no key, no key for an address that is not local.
 
@@ -81,6 +85,7 @@ class Endpoint:
         self._server = Server(self._base_url, key, model)
         self._workers = Workers(concurrency, self._where)
         self._dialect = Dialect()
+        self.breaker = breaker or Breaker()
         self.used = Counter[str]()
         self._opens_thoughts = False  # its chat template does, so that only their end shows
         self._lock = threading.Lock()
@@ -171,7 +176,11 @@ class Endpoint:
         self._server.close()
 
     def _together(self, deadline: Deadline, asks: Sequence[Callable[[Call], T]]) -> list[T]:
-        return self._workers.together(min(deadline.remaining_s, self._timeout_s), asks, deadline)
+        timeout_s = min(deadline.remaining_s, self._timeout_s)
+        if not asks or timeout_s == 0:
+            return self._workers.together(timeout_s, asks, deadline)
+        with self.breaker.watching(timeout_s):
+            return self._workers.together(timeout_s, asks, deadline)
 
     def _listed(self, call: Call, question: Question) -> Listed:
         return self._answer(call, question, lambda reply: listed_in(self._counted(reply)))
@@ -210,7 +219,7 @@ class Endpoint:
         while True:
             dialect = self._dialect
             if question.wants_listed and dialect.mute:
-                raise ModelUnavailable(f"{self._where} cannot tell how likely an answer is: {dialect.mute}", _LISTWISE)
+                raise Declined(f"{self._where} cannot tell how likely an answer is", dialect.mute, _LISTWISE)
             body = dialect.body(self.name, question)
             try:
                 answer = self._server.ask(call, body, read)

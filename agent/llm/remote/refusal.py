@@ -15,9 +15,22 @@ from agent.errors import ModelError, ModelUnavailable, PromptError
 MAX_SAID_CHARS = 200
 _PAUSE_S = 0.25
 _LIMITED_PAUSE_S = 0.5
+_OF_ONE_REQUEST = (400, 422)
 _TOO_LONG = re.compile(
     r"context.{0,9}(length|size|window)|exceeds?.{0,40}context|prompt is too long|too many tokens", re.IGNORECASE
 )
+
+
+class Refused(ModelUnavailable):
+    """A status that is not success. `verdict` is the message without the server's own words."""
+
+    def __init__(self, verdict: str, said: str, hint: str) -> None:
+        super().__init__(f"{verdict}: {said}" if said else verdict, hint)
+        self.verdict = verdict
+
+
+class Declined(Refused):
+    """One request was refused, or one kind of question cannot be answered: that tells nothing of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +46,13 @@ class Refusal:
 
     def error(self, where: str, model: str) -> ModelError | PromptError:
         """The error to raise for it: PromptError where the prompt is too long, else ModelUnavailable."""
+        said = self.said.rstrip(".")
         if self.status == 413 or (self.status < 500 and _TOO_LONG.search(self.said)):
-            return PromptError(f"the prompt is too long for {model} at {where}{self._because}", "Rank fewer candidates")
+            because = f": {said}" if said else ""
+            return PromptError(f"the prompt is too long for {model} at {where}{because}", "Rank fewer candidates")
         verdict, hint = self._verdict(model)
-        return ModelUnavailable(f"{where} {verdict} (HTTP {self.status}){self._because}", hint)
-
-    @property
-    def _because(self) -> str:
-        return f": {self.said.rstrip('.')}" if self.said else ""
+        kind = Declined if self.status in _OF_ONE_REQUEST else Refused
+        return kind(f"{where} {verdict} (HTTP {self.status})", said, hint)
 
     def _verdict(self, model: str) -> tuple[str, str]:
         if self.status in (401, 403):

@@ -16,8 +16,9 @@ from agent.converse.conversations import MAX_MESSAGE_CHARS
 from agent.converse.kept import Said
 from agent.converse.pieces import Piece, Reply
 from agent.errors import ConfigError, PalateError
-from agent.serve.bodies import LongText, Loose
-from agent.serve.examples import COMPLETION, MODELS, ONE_MODEL, answers, asked
+from agent.serve.bodies import NUMBER, Flag, LongText, Loose, Off
+from agent.serve.chat_shapes import ModelShape, ModelsShape
+from agent.serve.examples import MODELS, ONE_MODEL, answers, asked, completion
 from agent.serve.lane import Answer
 from agent.serve.problems import Refused, openai_of, problem_of
 from agent.serve.serving import Serving, caller, serving
@@ -57,7 +58,7 @@ class Message(Loose):
 class StreamOptions(Loose):
     """What a stream tells besides."""
 
-    include_usage: bool | None = None
+    include_usage: Flag | None = None
 
 
 class ChatBody(Loose):
@@ -65,18 +66,18 @@ class ChatBody(Loose):
 
     model: str
     messages: Annotated[tuple[Message, ...], Field(min_length=1, max_length=MAX_MESSAGES)]
-    stream: bool | None = None
+    stream: Flag | None = None
     stream_options: StreamOptions | None = None
     user: Identifier | None = None
-    n: Annotated[int, Field(ge=1, le=1)] | None = None
-    temperature: Annotated[float, Field(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    max_tokens: Annotated[int, Field(ge=1)] | None = None
-    max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
-    seed: int | None = None
-    logprobs: Literal[False] | None = None
+    n: Annotated[int, Field(ge=1, le=1), NUMBER] | None = None
+    temperature: Annotated[float, Field(ge=0, le=2), NUMBER] | None = None
+    top_p: Annotated[float, Field(ge=0, le=1), NUMBER] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2), NUMBER] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2), NUMBER] | None = None
+    max_tokens: Annotated[int, Field(ge=1), NUMBER] | None = None
+    max_completion_tokens: Annotated[int, Field(ge=1), NUMBER] | None = None
+    seed: Annotated[int, NUMBER] | None = None
+    logprobs: Off | None = None
     response_format: Mapping[str, Any] | None = None
 
     def checked(self) -> ChatBody:
@@ -98,13 +99,13 @@ class ChatBody(Loose):
         return [Said(one.role, one.text) for one in told]
 
 
-@router.get("/v1/models", responses=answers(MODELS, openai=True))
+@router.get("/v1/models", responses=answers(ModelsShape, MODELS, openai=True))
 async def models() -> JSONResponse:
     """The one model there is."""
     return JSONResponse(MODELS)
 
 
-@router.get("/v1/models/{model:path}", responses=answers(ONE_MODEL, 404, openai=True))
+@router.get("/v1/models/{model:path}", responses=answers(ModelShape, ONE_MODEL, 404, openai=True))
 async def model(model: str) -> JSONResponse:
     """What is known of a model."""
     if model != MODEL:
@@ -112,7 +113,7 @@ async def model(model: str) -> JSONResponse:
     return JSONResponse(ONE_MODEL)
 
 
-@router.post("/v1/chat/completions", responses=answers(COMPLETION, 404, openai=True), response_class=Response)
+@router.post("/v1/chat/completions", responses=completion(), response_class=Response)
 async def complete(request: Request, body: Annotated[ChatBody, asked("chat")]) -> Response:
     """The reply to the last message of a conversation, as text; with `stream` as it comes.
 

@@ -16,6 +16,7 @@ from agent.serve.examples import CONVERSATIONS, ONE_CONVERSATION, STATE, answers
 from agent.serve.lane import Answer
 from agent.serve.problems import problem_of
 from agent.serve.serving import Serving, caller, serving
+from agent.serve.shapes import ConversationShape, ConversationsShape, StateShape
 from agent.serve.streams import Stream, event, guarded, heard_out
 from agent.types import Identifier
 
@@ -61,7 +62,7 @@ def _frame(here: Serving, piece: Piece) -> str:
     return event(piece.piece, piece.model_dump(mode="json"))
 
 
-@router.get("/v1/conversations", responses=answers(CONVERSATIONS))
+@router.get("/v1/conversations", responses=answers(ConversationsShape, CONVERSATIONS))
 def conversations(request: Request, user: Identifier | None = None) -> JSONResponse:
     """The conversations of a person, newest first."""
     who = caller(request).user(user)
@@ -74,14 +75,14 @@ def _row(one: Conversation) -> dict[str, Any]:
     return {"id": one.conversation_id, **when, "first_words": one.words}
 
 
-@router.post("/v1/conversations/{conversation_id:path}/undo", responses=answers(STATE, 404, 409))
+@router.post("/v1/conversations/{conversation_id:path}/undo", responses=answers(StateShape, STATE, 404, 409))
 def undo(request: Request, conversation_id: Identifier, user: Identifier | None = None) -> JSONResponse:
     """Take the last message of a conversation back, with the events it became; the state as it is then."""
     state = serving(request).conversations.undo(caller(request).user(user), conversation_id)
     return JSONResponse({"state": state.model_dump(mode="json")})
 
 
-@router.get("/v1/conversations/{conversation_id:path}", responses=answers(ONE_CONVERSATION, 404))
+@router.get("/v1/conversations/{conversation_id:path}", responses=answers(ConversationShape, ONE_CONVERSATION, 404))
 def conversation(
     request: Request,
     conversation_id: Identifier,

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-
 from fastapi import APIRouter, BackgroundTasks, Request
 from fastapi.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 
 from agent.errors import PalateError
 from agent.language import LANGUAGES
-from agent.serve.examples import HEALTH, PAGE, READY, Responses, answers
+from agent.serve.examples import HEALTH, PAGE, Responses, answers, readiness
 from agent.serve.meters import CONTENT_TYPE
 from agent.serve.problems import Refused
 from agent.serve.serving import Serving, serving
+from agent.serve.shapes import HealthShape, PageShape
+from agent.supply.locked import version_of
 
 router = APIRouter(tags=["the server"])
 
@@ -25,13 +25,13 @@ _COUNTS: Responses = {
 }
 
 
-@router.get("/healthz", responses=answers(HEALTH))
+@router.get("/healthz", responses=answers(HealthShape, HEALTH))
 async def alive() -> JSONResponse:
     """Whether the server answers at all."""
     return JSONResponse(HEALTH)
 
 
-@router.get("/readyz", responses=answers(READY, 503))
+@router.get("/readyz", responses=readiness())
 async def ready(request: Request, after: BackgroundTasks) -> JSONResponse:
     """Whether it can answer well: status 503 until store, index and model are open, `degraded` says what is missing.
 
@@ -48,7 +48,8 @@ def _standing(here: Serving) -> dict[str, object]:
     parts = {"store": _store(here), "index": "opening", "model": "opening" if here.llm else "off"}
     if here.opened:
         parts["index"] = "ok" if here.trouble is None else str(here.trouble)
-        parts["model"] = "off" if not here.llm else str(here.model_trouble or "ok")
+        left_alone = here.breaker.trouble if here.breaker else ""
+        parts["model"] = "off" if not here.llm else str(here.model_trouble or left_alone or "ok")
     lacking = [name for name in parts if parts[name] not in ("ok", "off")]
     return {"ready": not {"store", "index"} & {*lacking} and here.opened, **parts, "degraded": lacking}
 
@@ -67,7 +68,7 @@ async def counts(request: Request) -> Response:
     return Response(serving(request).meters.text(), headers={"content-type": CONTENT_TYPE})
 
 
-@router.get("/v1/page", responses=answers(PAGE))
+@router.get("/v1/page", responses=answers(PageShape, PAGE))
 def page(request: Request) -> JSONResponse:
     """What the page needs to begin. Needs no key; with one that is a person's, `user` is that person."""
     here = serving(request)
@@ -87,13 +88,6 @@ def page(request: Request) -> JSONResponse:
         "items": here.recommender.store.count_items(),
         "key_needed": here.door.locked,
         "user": user,
-        "version": _version(),
+        "version": version_of("palate"),
     }
     return JSONResponse(found)
-
-
-def _version() -> str | None:
-    try:
-        return metadata.version("palate")
-    except metadata.PackageNotFoundError:
-        return None

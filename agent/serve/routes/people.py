@@ -9,21 +9,23 @@ from fastapi import APIRouter, Query, Request
 from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
-from agent.acts import tag_named
 from agent.errors import ConfigError, NotFound, Taken, fault_of
+from agent.people.acts import tag_named
 from agent.recommender import Recommender
 from agent.serve.bodies import ACTS, Act, EventsBody, InterestsBody
 from agent.serve.callers import Caller
 from agent.serve.examples import EVENTS, FORGOTTEN, PROFILE, TAKEN_BACK, answers, asked
+from agent.serve.exported import EXPORT, ExportShape
 from agent.serve.problems import Refused
 from agent.serve.serving import caller, serving
+from agent.serve.shapes import EventsShape, ForgottenShape, ProfileShape, TakenBackShape
 from agent.shapes import contributions_json, event_json, forgotten_json, names_in, profile_json, standing_json
 from agent.types import Event, Identifier, Title
 
 router = APIRouter(tags=["people"])
 
 
-@router.post("/v1/events", responses=answers(EVENTS, 404, 409))
+@router.post("/v1/events", responses=answers(EventsShape, EVENTS, 404, 409))
 def events(request: Request, body: Annotated[EventsBody, asked("events")]) -> JSONResponse:
     """Write acts, all or none; the next answer knows them. `written` counts those that are new."""
     here, who = serving(request).fresh, caller(request)
@@ -40,7 +42,7 @@ def events(request: Request, body: Annotated[EventsBody, asked("events")]) -> JS
     return JSONResponse({"written": written, "events": rows, "unknown_items": sorted(ids - items.keys())})
 
 
-@router.delete("/v1/events/{event_id:path}", responses=answers(TAKEN_BACK, 404))
+@router.delete("/v1/events/{event_id:path}", responses=answers(TakenBackShape, TAKEN_BACK, 404))
 def take_back(request: Request, event_id: Identifier, user: Identifier | None = None) -> JSONResponse:
     """Take one act of a person back: it is erased, and the next answer knows nothing of it."""
     here, who = serving(request).fresh, caller(request).user(user)
@@ -61,7 +63,7 @@ def _event(here: Recommender, who: Caller, place: int, act: Act) -> Event:
         raise ConfigError(f"events.{place} {fault_of(error)}", "See the example in /openapi.json") from error
 
 
-@router.get("/v1/profile", responses=answers(PROFILE, 404))
+@router.get("/v1/profile", responses=answers(ProfileShape, PROFILE, 404))
 def profile(
     request: Request,
     user: Identifier | None = None,
@@ -71,7 +73,7 @@ def profile(
     return JSONResponse(_profile(serving(request).fresh, caller(request).user(user), why))
 
 
-@router.patch("/v1/profile", responses=answers(PROFILE, 404))
+@router.patch("/v1/profile", responses=answers(ProfileShape, PROFILE, 404))
 def correct(request: Request, body: Annotated[InterestsBody, asked("profile")]) -> JSONResponse:
     """Hold interests to shares, all or none of them; the profile as it is then."""
     here, user = serving(request).fresh, caller(request).user(body.user)
@@ -91,7 +93,13 @@ def _profile(here: Recommender, user: str, why: str | None = None) -> dict[str, 
     }
 
 
-@router.delete("/v1/users/{user:path}", responses=answers(FORGOTTEN))
+@router.get("/v1/users/{user:path}/export", responses=answers(ExportShape, EXPORT))
+def export(request: Request, user: Identifier) -> JSONResponse:
+    """Everything that is stored about a person, and what is made of it."""
+    return JSONResponse(serving(request).fresh.export(caller(request).user(user)))
+
+
+@router.delete("/v1/users/{user:path}", responses=answers(ForgottenShape, FORGOTTEN))
 def forget(request: Request, user: Identifier, linked: bool = False) -> JSONResponse:
     """Erase everything about a person for good; with `linked`, everything about all accounts linked with this one."""
     who = caller(request)

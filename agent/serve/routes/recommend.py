@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from agent.serve.bodies import ExplainBody, RecommendBody
 from agent.serve.examples import EXPLAINED, ITEMS, SLATE, WHY, answers, asked
 from agent.serve.serving import Serving, caller, serving
+from agent.serve.shapes import ItemsShape, SlateShape
 from agent.shapes import items_json, slate_json
 from agent.types import Identifier, Slate, Title
 
@@ -19,7 +20,7 @@ router = APIRouter(tags=["recommendations"])
 MAX_ITEMS = 100
 
 
-@router.post("/v1/recommend", responses=answers(SLATE, 404, 503))
+@router.post("/v1/recommend", responses=answers(SlateShape, SLATE, 404, 503))
 async def recommend(request: Request, body: Annotated[RecommendBody, asked("recommend")]) -> JSONResponse:
     """Up to k items that the person has not seen, best first, each with its path and a checked reason."""
     here, user = serving(request), caller(request).user(body.user)
@@ -30,7 +31,7 @@ async def recommend(request: Request, body: Annotated[RecommendBody, asked("reco
     return _answer(here, slate)
 
 
-@router.post("/v1/explain", responses=answers(EXPLAINED, 404, 409, 503))
+@router.post("/v1/explain", responses=answers(SlateShape, EXPLAINED, 404, 409, 503))
 async def explain(request: Request, body: Annotated[ExplainBody, asked("explain")]) -> JSONResponse:
     """Reasons for items that anyone chose, in the order given."""
     here, user = serving(request), caller(request).user(body.user)
@@ -40,7 +41,7 @@ async def explain(request: Request, body: Annotated[ExplainBody, asked("explain"
     return _answer(here, await here.one(request, lambda left_s: ask(timeout_s=left_s), body.timeout_s))
 
 
-@router.get("/v1/why", responses=answers(WHY, 404, 409, 503))
+@router.get("/v1/why", responses=answers(SlateShape, WHY, 404, 409, 503))
 async def why(request: Request, item: Title, user: Identifier | None = None) -> JSONResponse:
     """The whole path of one item, alone in a slate: from the newest slate that shows it, else computed now."""
     here, who = serving(request), caller(request).user(user)
@@ -49,7 +50,7 @@ async def why(request: Request, item: Title, user: Identifier | None = None) -> 
     return _answer(here, await here.one(request, lambda left_s: ask(timeout_s=left_s)))
 
 
-@router.get("/v1/items", responses=answers(ITEMS))
+@router.get("/v1/items", responses=answers(ItemsShape, ITEMS))
 def items(
     request: Request,
     q: Annotated[str, Query(max_length=1_000)] = "",
@@ -62,5 +63,5 @@ def items(
 
 
 def _answer(here: Serving, slate: Slate) -> JSONResponse:
-    here.meters.answered(slate.degraded)
+    here.meters.answered(slate.degraded, k=len(slate.recommendations))
     return JSONResponse(slate_json(slate))

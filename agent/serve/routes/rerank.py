@@ -12,10 +12,11 @@ from pydantic import Field
 from starlette.responses import JSONResponse
 
 from agent.errors import ConfigError
-from agent.serve.bodies import LongText, Loose, Wish, readable
+from agent.serve.bodies import NUMBER, Flag, LongText, Loose, Wish, readable
 from agent.serve.examples import RERANKED, answers, asked
 from agent.serve.routes.chat import MODEL
 from agent.serve.serving import serving
+from agent.serve.shapes import RerankedShape
 from agent.types import Item
 
 router = APIRouter(tags=["pieces"])
@@ -34,11 +35,11 @@ class RerankBody(Loose):
     model: str | None = None
     query: Annotated[Wish, Field(min_length=1)]
     documents: Annotated[tuple[Document, ...], Field(min_length=1, max_length=MAX_DOCUMENTS)]
-    top_n: Annotated[int, Field(ge=1)] | None = None
-    return_documents: bool = False
+    top_n: Annotated[int, Field(ge=1), NUMBER] | None = None
+    return_documents: Flag = False
 
 
-@router.post("/v1/rerank", responses=answers(RERANKED, 503))
+@router.post("/v1/rerank", responses=answers(RerankedShape, RERANKED, 503))
 async def rerank(request: Request, body: Annotated[RerankBody, asked("rerank")]) -> JSONResponse:
     """The documents, best first, with a relevance in 0 to 1 that compares within one request only.
 
@@ -51,7 +52,7 @@ async def rerank(request: Request, body: Annotated[RerankBody, asked("rerank")])
     slate = await here.one(
         request, lambda left_s: here.recommender.rank([], items, body.query, llm=here.llm, timeout_s=left_s)
     )
-    here.meters.answered(slate.degraded)
+    here.meters.answered(slate.degraded, k=len(slate.recommendations))
     rows = [_row(int(r.item.item_id), r.score) for r in slate][: body.top_n]
     if body.return_documents:
         rows = [{**row, "document": {"text": texts[row["index"]]}} for row in rows]

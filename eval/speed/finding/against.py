@@ -9,12 +9,13 @@ from typing import Any, cast
 import numpy as np
 
 from agent.learn.acts import FACTORS
-from agent.parts import Parts
-from agent.person import Person
+from agent.parts.parts import Parts
+from agent.path.stages import searched
+from agent.people.person import Person
 from agent.recall.collaborative import Collaborative
 from agent.recall.index import Index
+from agent.recall.nearest import through_graph
 from agent.recall.weights import family_of
-from agent.stages import searched
 from agent.types import Candidate, Item, Vector
 from eval.speed.finding.exact import Exact, K, shares
 from eval.speed.finding.figures import recall_of
@@ -34,7 +35,7 @@ def against_exact(parts: Parts, items: Sequence[Item], asked: Asked) -> dict[str
     for person, wish in asked:
         searched(cast(Parts, listening), person, wish, None, K)
     heard, index = listening.heard, parts.fresh_index
-    found = [[c.item_id for c in index.search(vector, K, source=source)] for source, vector in heard]
+    found = [index.through_graph(vector, K) for _, vector in heard]
     exact = Exact(np.array([vector for _, vector in heard]), K)
     for start in range(0, len(items), _PAGE):
         rows = index.vectors([item.item_id for item in items[start : start + _PAGE]])
@@ -75,6 +76,10 @@ def _factors(parts: Parts, asked: Asked) -> dict[str, list[float]]:
     learned = parts.collaborative
     if learned is None or learned.rows is None:
         return {}
-    compared, histories = Collaborative(learned.learned), [person.taste.history for person, _ in asked]
-    best = [frozenset(c.item_id for c in compared.factors(history, K)) for history in histories]
-    return {FACTORS: shares([[c.item_id for c in learned.factors(history, K)] for history in histories], best)}
+    compared, rows, found, best = Collaborative(learned.learned), learned.rows, [], []
+    for person, _ in asked:
+        history = person.taste.history
+        vector = learned.learned.person(history)
+        best.append(frozenset(c.item_id for c in compared.factors(history, K)))
+        found.append([] if vector is None or not vector.any() else through_graph(rows, vector, K))
+    return {FACTORS: shares(found, best)}

@@ -8,13 +8,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from agent.learning import learn_now
-from agent.parts import Parts
-from agent.person import person_of
+from agent.parts.learning import learn_now
+from agent.parts.parts import Parts
+from agent.path.stages import recall, searched
+from agent.people.person import person_of
 from agent.recall.weights import family_of
 from agent.recommender import Recommender
 from agent.settings import Settings
-from agent.stages import recall, searched
 from agent.types import Event, EventKind, Item
 from eval.apart import apart
 from eval.chance import SEED

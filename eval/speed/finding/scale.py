@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from agent.errors import ConfigError
-from agent.recall.index import open_shelf
+from agent.recall.chroma import open_shelf
 from agent.recall.nearest import nearest
 from agent.recall.shelf import Shelf
 from eval.chance import SEED

@@ -1,0 +1,116 @@
+"""The file that a batch writes, whole lines in the order of the people, and what it remembers so as to go on."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from agent.batch.job import SHARD
+from agent.errors import ConfigError, StoreError, StoreLocked
+
+_RUN, _LOCK, _SNAPSHOT = "run.json", "lock", "snapshot"
+_ELSE = "Give --output another file, or remove this one and its folder"
+
+
+class Output:
+    """The file and, beside it, the folder `FILE.run`: what was asked, a lock, and the snapshot while there is work.
+
+    `done` says how many lines are in it that count; more may be there, of a shard that was cut off.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.room = path.with_name(f"{path.name}.run")
+        self.done = 0
+
+    @classmethod
+    @contextmanager
+    def held(cls, path: Path) -> Iterator[Self]:
+        """The file, for this process alone. Raises StoreLocked, and StoreError where nothing can be written there."""
+        found = cls(path)
+        try:
+            found.room.mkdir(parents=True, exist_ok=True)
+            with FileLock(found.room / _LOCK, timeout=0):
+                yield found
+        except Timeout as error:
+            raise StoreLocked(f"another process writes {path}", "Wait for it, or give another --output") from error
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {path}: {error.strerror or error}", "Make room, or give another --output"
+            ) from error
+
+    def begun(self) -> dict[str, Any] | None:
+        """What the batch that began this file was asked; None where none did. Raises ConfigError for another's file."""
+        try:
+            asked: dict[str, Any] = json.loads((self.room / _RUN).read_bytes())
+        except FileNotFoundError:
+            if self.path.exists():
+                raise ConfigError(f"{self.path} is there and no batch began it", _ELSE) from None
+            return None
+        except ValueError as error:
+            raise ConfigError(f"{self.room / _RUN} is damaged: {error}", _ELSE) from error
+        return asked
+
+    def begin(self, asked: Mapping[str, Any], users: Sequence[str]) -> None:
+        """Begin, or go on where what is asked is what was begun. Raises ConfigError where it is not."""
+        before = self.begun()
+        if before is None:
+            fresh = self.room / f"{_RUN}.new"
+            fresh.write_text(json.dumps(asked, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            fresh.replace(self.room / _RUN)
+        elif other := sorted(name for name in {*before, *asked} if before.get(name) != asked.get(name)):
+            raise ConfigError(f"{self.path} was begun with other {', '.join(other)}", _ELSE)
+        self.done = self._whole(users)
+
+    def snapshot(self) -> Path:
+        """An empty folder for the snapshot."""
+        folder = self.room / _SNAPSHOT
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        return folder
+
+    def tidy(self) -> None:
+        """Take the snapshot away."""
+        shutil.rmtree(self.room / _SNAPSHOT, ignore_errors=True)
+
+    def append(self, shards: Iterator[list[str]]) -> Iterator[int]:
+        """Write the lines of each shard and sync them to the disk; how many lines there are after each."""
+        with self.path.open("ab") as file:
+            for lines in shards:
+                file.write("".join(f"{line}\n" for line in lines).encode())
+                file.flush()
+                os.fsync(file.fileno())
+                self.done += len(lines)
+                yield self.done
+
+    def _whole(self, users: Sequence[str]) -> int:
+        """How many lines there are of whole shards; the rest is cut off. Raises ConfigError for the lines of others."""
+        if not self.path.exists():
+            return 0
+        n, end, ends = 0, 0, [0]
+        with self.path.open("rb") as file:
+            for n, line in enumerate(file, start=1):
+                if not line.endswith(b"\n") or n > len(users):
+                    break
+                end += len(line)
+                if n % SHARD == 0 or n == len(users):
+                    ends.append(end)
+                    _check(self.path, line, users[n - 1])
+        os.truncate(self.path, ends[-1])
+        return min((len(ends) - 1) * SHARD, len(users))
+
+
+def _check(path: Path, line: bytes, user_id: str) -> None:
+    try:
+        found = json.loads(line)["user"]
+    except (ValueError, KeyError, TypeError):
+        found = None
+    if found != user_id:
+        raise ConfigError(f"{path} holds other lines than the batch wrote", _ELSE)

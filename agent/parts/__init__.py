@@ -1,0 +1,1 @@
+"""What a recommender stands on: each part opened when first needed, as the settings say."""

@@ -1,0 +1,1 @@
+"""Items, events, conversations and what can be computed again, in files or a database: the truth, and a cache."""

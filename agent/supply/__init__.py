@@ -1,0 +1,1 @@
+"""What Palate is made of: the locked versions, and a bill of materials of what is installed here."""

@@ -1,0 +1,294 @@
+"""A data folder as one file and back, whoever is writing; older folders are upgraded, newer ones refused."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from agent import Recommender, Settings
+from agent.backup.making import back_up
+from agent.backup.manifest import STORE
+from agent.backup.restoring import restore
+from agent.errors import ConfigError, PalateError, StoreError, StoreLocked
+from agent.store.store import Store
+from agent.types import Event, Item
+from tests.support.serving import ROOT, films_in, palate, wait_for
+
+Said = Callable[..., None]
+WRITER = """
+import sys
+from pathlib import Path
+from agent.store.store import Store
+from tests.test_backup import event
+with Store.open(Path(sys.argv[1])) as store:
+    for n in range(100_000):
+        store.put_events([event(n)])
+        print(n, flush=True)
+"""
+
+
+def event(n: int) -> Event:
+    return Event.model_validate(
+        {"event_id": f"e{n}", "user_id": "ada", "kind": "like", "item_id": "i", "at": "2026-01-02T03:04:05Z"}
+    )
+
+
+@pytest.fixture
+def lived_in(tmp_path: Path) -> Path:
+    """A data folder with films, a person, a key and a settings file beside it."""
+    folder = tmp_path / "data"
+    films_in(folder)
+    with Recommender.open(settings=Settings(folder=folder)) as here:
+        here.tell("ada", likes=["Toy Story"], dislikes=["Heat"])
+        here.recommend("ada", "something funny", k=3, llm=False)
+    (folder / "keys.json").write_text('{"keys": []}')
+    (tmp_path / "palate.toml").write_text('noun = "films"\n')
+    return folder
+
+
+def answers(folder: Path) -> bytes:
+    """What a folder answers: slates with their paths and reasons, a profile, and why; times left out."""
+    with Recommender.open(settings=Settings(folder=folder, noun="films")) as here:
+        slates = [
+            here.recommend("ada", wish, k=5, llm=False).model_dump(mode="json", exclude={"timings_ms"})
+            for wish in ("a war film", None)
+        ]
+        profile = here.profile("ada").model_dump(mode="json")
+    return json.dumps([slates, profile], sort_keys=True).encode()
+
+
+def test_what_is_restored_answers_as_before_byte_for_byte(lived_in: Path, tmp_path: Path, promise: Said) -> None:
+    made = palate(lived_in, "backup", str(tmp_path / "kept.zip"), "--json")
+    assert made.returncode == 0, made.stderr
+    told = json.loads(made.stdout)
+    assert (told["items"], told["events"]) == (15, 2)
+    assert set(told["files"]) >= {"palate.sqlite", "keys.json"}
+    (tmp_path / "elsewhere").mkdir()
+    other = tmp_path / "elsewhere" / "data"
+    done = palate(other, "restore", str(tmp_path / "kept.zip"))
+    assert done.returncode == 0, done.stderr
+    assert "palate index" in done.stderr
+    assert (other / "keys.json").read_text() == '{"keys": []}'
+    before, after = answers(lived_in), answers(other)
+    assert before == after
+    figure = f"{len(after):,} of {len(before):,} bytes of two slates and a profile equal"
+    promise("Operations", "a restored backup answers byte for byte as before", figure, before == after)
+
+
+def test_a_backup_holds_no_index_and_is_its_owners_alone(lived_in: Path, tmp_path: Path) -> None:
+    target, manifest = back_up(Settings(folder=lived_in), tmp_path, tmp_path / "palate.toml")
+    assert target.name.startswith("palate-2")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    with zipfile.ZipFile(target) as whole:
+        assert set(whole.namelist()) == {"manifest.json", *manifest.files}
+        assert set(manifest.files) == {STORE, "keys.json", "palate.toml"}
+    assert [path for path in tmp_path.iterdir() if path.name.startswith(".palate-backup")] == []
+
+
+def test_a_backup_made_while_others_write_is_of_one_moment(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    Store.open(folder).close()
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(folder)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        try:
+            for _ in range(20):
+                acknowledged = int(writer.stdout.readline())
+            target, manifest = back_up(Settings(folder=folder), tmp_path / "kept.zip")
+        finally:
+            writer.kill()
+    restore(Settings(folder=tmp_path / "other"), target, tmp_path / "none.toml")
+    with Store.open(tmp_path / "other") as store:
+        numbers = sorted(int(one.event_id[1:]) for one in store.events_of("ada"))
+        store.check()
+    assert numbers == list(range(len(numbers))), "no event without those before it"
+    assert len(numbers) == manifest.events > acknowledged
+
+
+def test_a_folder_that_holds_a_store_is_left_alone_unless_forced(lived_in: Path, tmp_path: Path) -> None:
+    target, _ = back_up(Settings(folder=lived_in), tmp_path / "kept.zip")
+    with Recommender.open(settings=Settings(folder=lived_in)) as here:
+        here.tell("bo", likes=["Heat"])
+        here.put_items([Item(item_id="new", title="Newer")])
+        here.sync_index()
+    refused = palate(lived_in, "restore", str(target))
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+    with Store.open(lived_in) as store:
+        assert store.users() == ["ada", "bo"]
+    assert palate(lived_in, "restore", str(target), "--force").returncode == 0
+    with Recommender.open(settings=Settings(folder=lived_in)) as here:
+        assert here.store.users() == ["ada"]
+        assert len(here.recommend("ada", "Newer", k=20, llm=False).recommendations) <= 15
+        assert here.index.health().rows == 15, "the index of the newer catalogue is gone"
+
+
+def test_a_folder_in_use_is_not_restored_over(lived_in: Path, tmp_path: Path) -> None:
+    target, _ = back_up(Settings(folder=lived_in), tmp_path / "kept.zip")
+    with Recommender.open(settings=Settings(folder=lived_in)) as here:
+        _ = here.index
+        with pytest.raises(StoreLocked):
+            restore(Settings(folder=lived_in), target, tmp_path / "none.toml", force=True)
+
+
+@pytest.mark.parametrize("damage", ["cut", "byte", "other", "name", "newer", "none", "folder"])
+def test_a_damaged_backup_changes_nothing(tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "data"
+    with Store.open(folder) as store:
+        store.put_events([event(1)])
+    target, _ = back_up(Settings(folder=folder), tmp_path / "kept.zip")
+    spoil(target, damage)
+    before = (folder / STORE).read_bytes()
+    with pytest.raises(PalateError) as caught:
+        restore(Settings(folder=folder), target, tmp_path / "palate.toml", force=True)
+    assert isinstance(caught.value, (StoreError, ConfigError))
+    assert len(str(caught.value).splitlines()) == 1
+    assert (folder / STORE).read_bytes() == before
+    assert not [path for path in folder.iterdir() if path.name.startswith(".restoring")]
+    assert not (tmp_path / "escaped").exists()
+
+
+def spoil(target: Path, damage: str) -> None:
+    whole = target.read_bytes()
+    if damage == "cut":
+        target.write_bytes(whole[: len(whole) // 2])
+    elif damage == "byte":
+        place = len(whole) // 2
+        target.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+    elif damage in ("none", "folder"):
+        target.unlink()
+        if damage == "folder":
+            target.mkdir()
+    else:
+        with zipfile.ZipFile(target) as packed:
+            files = {name: packed.read(name) for name in packed.namelist()}
+        manifest = json.loads(files["manifest.json"])
+        if damage == "other":
+            files[STORE] = files[STORE][:-1] + b"x"
+        elif damage == "newer":
+            manifest["layout"] = 99
+        else:
+            manifest["files"]["../escaped"] = {"bytes": 1, "sha256": "a" * 64}
+            files["../escaped"] = b"x"
+        files["manifest.json"] = json.dumps(manifest).encode()
+        with zipfile.ZipFile(target, "w") as packed:
+            for name, content in files.items():
+                packed.writestr(name, content)
+
+
+def test_postgres_is_left_to_its_own_tools(tmp_path: Path) -> None:
+    settings = Settings(folder=tmp_path, database="postgresql+psycopg://palate@localhost/palate")
+    with pytest.raises(ConfigError, match="pg_dump"):
+        back_up(settings, tmp_path / "x.zip")
+    with pytest.raises(ConfigError, match="pg_restore"):
+        restore(settings, tmp_path / "x.zip", tmp_path / "none.toml")
+
+
+def test_nothing_to_back_up_is_one_line(tmp_path: Path) -> None:
+    done = palate(tmp_path / "none", "backup", str(tmp_path / "x.zip"))
+    assert done.returncode == 2
+    assert "nothing to back up" in done.stderr
+    assert not (tmp_path / "x.zip").exists()
+
+
+# --- older and newer folders ------------------------------------------------------------------------------------------
+
+FIRST_LAYOUT = """
+CREATE TABLE meta (key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (key));
+CREATE TABLE items (item_id TEXT NOT NULL, popularity FLOAT, body TEXT NOT NULL, PRIMARY KEY (item_id));
+CREATE INDEX ix_items_popularity ON items (popularity);
+CREATE TABLE events (event_id TEXT NOT NULL, user_id TEXT NOT NULL, at BIGINT NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (event_id));
+CREATE INDEX events_by_user ON events (user_id, at, event_id);
+CREATE TABLE turns (turn_id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, user_id TEXT NOT NULL,
+    conversation_id TEXT NOT NULL, role TEXT NOT NULL, content TEXT NOT NULL, at BIGINT NOT NULL);
+CREATE INDEX turns_by_user ON turns (user_id, conversation_id, turn_id);
+INSERT INTO meta VALUES ('schema_version', '1');
+"""  # what the first version of the store made, as it stands in the project's history
+
+
+@pytest.fixture
+def older(tmp_path: Path) -> Path:
+    """A data folder as the first version left it: two items, an event and a turn."""
+    folder = tmp_path / "older"
+    folder.mkdir()
+    items = [Item(item_id="a", title="Alpha", popularity=2.0), Item(item_id="b", title="Beta")]
+    told = event(1)
+    with closing(sqlite3.connect(folder / STORE, isolation_level=None)) as store:
+        store.execute("PRAGMA journal_mode = WAL")
+        store.executescript(FIRST_LAYOUT)
+        rows = [(one.item_id, one.popularity, one.model_dump_json()) for one in items]
+        store.executemany("INSERT INTO items VALUES (?, ?, ?)", rows)
+        at = int(told.at.timestamp() * 1e6)
+        store.execute("INSERT INTO events VALUES (?, ?, ?, ?)", ("e1", "ada", at, told.model_dump_json()))
+        store.execute("INSERT INTO turns VALUES (1, 'ada', 'c', 'user', 'hello', ?)", (at,))
+    return folder
+
+
+def test_an_older_folder_is_upgraded_and_copied_first(older: Path, promise: Said) -> None:
+    with Store.open(older) as store:
+        assert [one.title for one in store.items()] == ["Alpha", "Beta"]
+        assert [one.event_id for one in store.events_of("ada")] == ["e1"]
+        store.put_generated({"a": "{}"})
+        store.put_events([event(2)])
+    copy = older / f"{STORE}.before-upgrade"
+    with closing(sqlite3.connect(copy)) as kept:
+        tables = {name for (name,) in kept.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        assert kept.execute("SELECT count(*) FROM events").fetchone() == (1,)
+    assert {"meta", "items", "events", "turns"} <= tables
+    assert "generated" not in tables
+    made = copy.stat().st_mtime_ns
+    Store.open(older).close()
+    assert copy.stat().st_mtime_ns == made, "opened again, nothing is left to upgrade"
+    promise("Operations", "a folder of the first layout opens, upgraded, with a copy beside it", "all rows there", True)
+
+
+def test_whoever_is_forgotten_is_gone_from_the_copy_too(older: Path) -> None:
+    with Store.open(older) as store:
+        store.forget("ada")
+    held = [path.name for path in older.rglob("*") if path.is_file() and b"hello" in path.read_bytes()]
+    assert not held
+
+
+def test_an_older_folder_can_be_read_without_being_changed(older: Path) -> None:
+    before = (older / STORE).read_bytes()
+    with Store.open(older, read_only=True) as store:
+        assert store.count_items() == 2
+        assert store.generated() == {}
+    assert (older / STORE).read_bytes() == before
+
+
+def test_an_empty_store_is_not_copied(tmp_path: Path) -> None:
+    Store.open(tmp_path).close()
+    assert not (tmp_path / f"{STORE}.before-upgrade").exists()
+
+
+def test_a_folder_of_a_newer_version_is_refused(older: Path) -> None:
+    with closing(sqlite3.connect(older / STORE, isolation_level=None)) as store:
+        store.execute("UPDATE meta SET value = '99' WHERE key = 'schema_version'")
+    done = palate(older, "status")
+    assert done.returncode == 1
+    assert "newer Palate" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_server_can_be_backed_up(lived_in: Path, tmp_path: Path) -> None:
+    from tests.support.serving import serving
+
+    with serving(lived_in, "--no-llm") as server:
+        assert palate(lived_in, "backup", str(tmp_path / "kept.zip")).returncode == 0
+        began = time.monotonic()
+        assert palate(lived_in, "restore", str(tmp_path / "kept.zip"), "--force").returncode == 1
+        assert time.monotonic() - began < 60
+        wait_for(lambda: server.ask("GET", "/readyz").status == 200)
