@@ -283,6 +283,7 @@ def test_a_folder_of_a_newer_version_is_refused(older: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
+@pytest.mark.thorough
 def test_a_server_can_be_backed_up(lived_in: Path, tmp_path: Path) -> None:
     from tests.support.serving import serving
 

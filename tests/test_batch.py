@@ -160,6 +160,7 @@ def test_two_workers_write_the_bytes_that_one_writes(
     promise("Scale", "`palate batch` writes the same bytes however many work", figure, same)
 
 
+@pytest.mark.thorough
 def test_a_batch_that_is_killed_goes_on_and_ends_with_the_same_bytes(
     folder: Path, people: list[str], right: bytes, tmp_path: Path, promise: Say
 ) -> None:
@@ -190,6 +191,7 @@ def test_a_batch_that_is_killed_goes_on_and_ends_with_the_same_bytes(
     promise("Scale", "a batch killed by signal 9 goes on with whole shards", figure, path.read_bytes() == right)
 
 
+@pytest.mark.thorough
 def test_ctrl_c_ends_workers_too_and_says_how_to_go_on(folder: Path, people: list[str], tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     child = begun(command(folder, path, "-"), path, "\n".join(people * 6))
@@ -325,6 +327,7 @@ def test_a_catalogue_that_changes_ends_the_batch(worker: tuple[Worker, Job], fol
     other.close()
 
 
+@pytest.mark.thorough
 def test_a_worker_that_dies_is_told(folder: Path, tmp_path: Path) -> None:
     job = Job({"folder": str(folder)}, 3, None, False, True, AT.isoformat(), "", str(tmp_path / "nowhere"))
     with on_processes(job, 1) as work, pytest.raises(PalateError, match="the catalogue has changed"):

@@ -385,6 +385,7 @@ def test_bad_sources_leave_nothing_behind(source: Path, tmp_path: Path) -> None:
     assert set(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.thorough
 def test_a_file_that_breaks_off_is_refused(source: Path, tmp_path: Path) -> None:
     packed = lines(source / "events.jsonl.gz", made_up(users=4_000))
     (source / "events.jsonl").unlink()

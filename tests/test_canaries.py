@@ -129,7 +129,8 @@ def test_what_one_person_says_reaches_no_other(
     promise(ROOM, "0 canaries of 200 interleaved people cross, in prompts or answers", f"0 in {asked}", True)
 
 
-@pytest.mark.parametrize(("people", "threads"), [(3, 3), pytest.param(50, 25, marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize(("people", "threads"), [(3, 3), (50, 25)])
 def test_what_one_person_says_to_the_server_reaches_no_other(
     people: int, threads: int, tmp_path: Path, promise: Say
 ) -> None:

@@ -477,6 +477,7 @@ def test_status_counts(here_within: Palate) -> None:
     assert "smollm2-135m" in here_within("status").out
 
 
+@pytest.mark.thorough
 def test_doctor_passes_where_all_is_well(here: Palate) -> None:
     here("index")
     answer = here("doctor", "--json")

@@ -354,6 +354,7 @@ def test_a_run_reads_back_prices_from_flags(tmp_path: Path) -> None:
     assert any("no cell has such a model" in note for note in shown["notes"])
 
 
+@pytest.mark.thorough
 def test_what_a_real_server_counts_is_paid_for(
     llama_server: LlamaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

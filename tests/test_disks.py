@@ -205,6 +205,7 @@ with Index.open(Path(sys.argv[1]), HashEmbedder()) as index:
 """
 
 
+@pytest.mark.thorough
 def test_a_second_process_is_refused_at_once_and_a_dead_one_does_not_block(tmp_path: Path, promise: Say) -> None:
     command = [sys.executable, "-c", HOLDER, str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as holder:

@@ -193,6 +193,7 @@ def mounts() -> bool:
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(not mounts(), reason="a small file system cannot be mounted here")
 def test_a_disk_that_is_nearly_full(tmp_path: Path) -> None:
     small = tmp_path / "small"

@@ -482,6 +482,7 @@ def test_a_listener_that_fails_ends_the_call(llama: Llama) -> None:
 # ---- strategies ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("strategy", [*NEEDS, "likelihood+pointwise", "likelihood>pairwise"])
 def test_ten_thousand_candidates_keep_the_deadline(llama: Llama, strategy: str) -> None:
     reranker = Workshop(llama, Cache(None), noun="films").reranker(strategy)

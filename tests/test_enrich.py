@@ -309,6 +309,7 @@ def palate_says(folder: Path, *arguments: str) -> object:
     return json.loads(done.stdout)
 
 
+@pytest.mark.thorough
 def test_the_command_with_the_real_model(folder: Path) -> None:
     planned = palate_says(folder, "--dry-run")
     assert isinstance(planned, dict)

@@ -175,6 +175,7 @@ def test_without_a_place_a_run_lies_among_temporary_files() -> None:
     shutil.rmtree(path)
 
 
+@pytest.mark.thorough
 def test_the_default_model_is_run_with_the_settings_of_a_file(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text(f'cache_folder = "{tmp_path / "cache"}"\n', encoding="utf-8")
     finished = run(

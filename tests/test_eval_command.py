@@ -447,6 +447,7 @@ def in_a_process(folder: Path, *arguments: object) -> subprocess.CompletedProces
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, timeout=300)
 
 
+@pytest.mark.thorough
 def test_the_real_ranker_runs_in_a_process_of_its_own(tmp_path: Path) -> None:
     """The embedder, the default model and its prompt, over the whole small catalogue."""
     done = in_a_process(tmp_path, "run", "--data", FILMS, "--fresh", "--json")

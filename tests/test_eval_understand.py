@@ -252,6 +252,7 @@ def test_the_json_has_the_documented_shape() -> None:
     assert set(whole["calibration"]["bins"][0]) == {"low", "high", "certainty", "accuracy"}
 
 
+@pytest.mark.thorough
 def test_the_drawing_shows_both_languages_and_what_was_misread_in_development() -> None:
     result = understand("--wrong", mistaken=Intent.BYE)
     assert result.exit_code == 0, result.output

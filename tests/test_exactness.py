@@ -133,7 +133,7 @@ def check_quantised(found: Difference) -> None:
     assert np.mean(found.choices) < MEAN_PER_CHOICE, found
 
 
-@pytest.mark.parametrize("reference", ["smollm2-135m", "qwen2.5-coder-0.5b"])
+@pytest.mark.parametrize("reference", ["smollm2-135m", pytest.param("qwen2.5-coder-0.5b", marks=pytest.mark.thorough)])
 def test_quantised_weights_agree_token_by_token(file: Callable[[str, str], Path], reference: str) -> None:
     heads = [prefix(n, 8) for n in (0, 1, 0)]
     check_quantised(compare(file(reference, ""), heads))
@@ -154,11 +154,13 @@ def around_the_window(path: Path) -> list[str]:
     return [long, long, short, long]
 
 
+@pytest.mark.thorough
 def test_a_sliding_window_is_kept_whole(file: Callable[[str, str], Path]) -> None:
     path = file("gemma3-270m", "")
     check_quantised(compare(path, around_the_window(path), n=2, cells=2048))  # all that is kept has room
 
 
+@pytest.mark.thorough
 def test_a_sliding_window_with_16_bit_weights_agrees_on_whole_lines(file: Callable[[str, str], Path]) -> None:
     path = file("gemma3-270m", "F16")
     heads = around_the_window(path)

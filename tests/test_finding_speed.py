@@ -52,6 +52,7 @@ def test_made_up_vectors_lie_in_clusters_and_come_again() -> None:
     assert abs(np.median(near)) < 0.1  # any row
 
 
+@pytest.mark.thorough
 def test_many_vectors_are_built_asked_and_compared() -> None:
     found = scale.measured(2_000, 20, unseen)
     assert found.vectors == 2_000
@@ -78,6 +79,7 @@ def test_embedding_is_timed_in_turns_and_compared() -> None:
         embedding.measured(texts, 4, unseen, each=8)
 
 
+@pytest.mark.thorough
 def test_recall_is_timed_and_held_against_exact_search(tmp_path: Path) -> None:
     films = tuple(made_up(120, 1))
     settings = Settings(cache_folder=tmp_path)

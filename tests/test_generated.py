@@ -162,6 +162,7 @@ def test_it_is_off_unless_asked_for(films: Recommender, tmp_path: Path) -> None:
         assert generator_of(plain.parts, llm=True) is None
 
 
+@pytest.mark.thorough
 def test_the_real_model_writes_queries_and_the_slate_names_the_prompt(films: Recommender) -> None:
     first = films.recommend("ada", "a film about cooking", k=3, timeout_s=60)
     again = films.recommend("ada", "a film about cooking", k=3, timeout_s=60)

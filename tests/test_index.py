@@ -294,6 +294,7 @@ def server(tmp_path: Path) -> Iterator[ChromaServer]:
         yield running
 
 
+@pytest.mark.thorough
 def test_a_server_serves_as_the_folder_does(server: ChromaServer, tmp_path: Path) -> None:
     items, chroma = ITEMS[:120], server.settings
     with Index.open(tmp_path, EMBEDDER, chroma=chroma) as index:

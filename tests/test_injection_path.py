@@ -126,7 +126,8 @@ def test_a_hostile_catalogue_and_hostile_people_get_whole_slates(step: int, tmp_
     assert not wrong
 
 
-@pytest.mark.parametrize("step", [200, pytest.param(9, marks=pytest.mark.thorough)])
+@pytest.mark.thorough
+@pytest.mark.parametrize("step", [200, 9])
 def test_the_real_model_gives_whole_slates_to_them(step: int, tmp_path: Path, llama: Llama, promise: Say) -> None:
     settings = Settings(folder=tmp_path, noun="films", explain=ExplainSettings(writer="write"))
     slates, wrong = asked_all(tmp_path, llama, settings, HOSTILE[::step], talks=1 if step > 100 else 10)

@@ -73,7 +73,7 @@ def _tried(check: Callable[[str], None], examples: int) -> None:
     given(_TEXTS)(settings(max_examples=examples, deadline=None, database=None, suppress_health_check=quiet)(check))()
 
 
-@pytest.mark.parametrize("examples", [300, pytest.param(10_000, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("examples", [100, pytest.param(10_000, marks=pytest.mark.thorough)])
 def test_no_reason_holds_a_link_or_markup(examples: int, promise: Say) -> None:
     kept, read = 0, 0
 

@@ -80,6 +80,7 @@ def test_ten_kills_lose_nothing_and_repeat_nothing(tmp_path: Path, large: Path, 
     assert results.results[0].metrics["ndcg@10"].n == N
 
 
+@pytest.mark.thorough
 def test_ctrl_c_leaves_a_run_to_go_on_with(tmp_path: Path, large: Path, second: Path) -> None:
     arguments = ["run", "--data", str(large), "--output", str(tmp_path / "out")]
     child = SERVER.Process(target=command_slowly, args=(arguments, tmp_path / "log", tmp_path / "told"))

@@ -47,6 +47,7 @@ def longer(run: Path, times: int) -> RunFolder:
     return RunFolder.open(run)
 
 
+@pytest.mark.thorough
 def test_what_is_held_of_a_case_is_little(films: Path, tmp_path: Path) -> None:
     few, many = (stored_run(tmp_path / name, films, {"model": 0.5}) for name in ("few", "many"))
     longer(many, 100)

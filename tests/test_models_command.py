@@ -61,6 +61,7 @@ def test_another_chosen_model_is_listed_too(run: Any) -> None:
     assert "→ openai:gpt" in run("models", "list")[1]
 
 
+@pytest.mark.thorough
 def test_pull_makes_the_variant_and_info_shows_it(run: Any) -> None:
     code, out, _ = run("models", "info", "--json")
     before = json.loads(out)

@@ -169,6 +169,7 @@ class Receiver:
         self._server.server_close()
 
 
+@pytest.mark.thorough
 def test_a_server_sends_spans_to_a_real_receiver_when_told_to(folder: Path) -> None:
     receiver = Receiver()
     try:

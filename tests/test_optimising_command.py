@@ -140,6 +140,7 @@ def test_what_cannot_be_done_is_said_before_a_model_is_opened(
     assert not seen
 
 
+@pytest.mark.thorough
 def test_the_default_model_is_asked_with_the_new_words(data_set: Path) -> None:
     arguments = ["optimize", "rank-likelihood", "--data", str(data_set), "--budget", "12", "--limit", "10", "--json"]
     result = CliRunner().invoke(eval_app, arguments)

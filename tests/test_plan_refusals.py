@@ -176,6 +176,7 @@ def test_cases_that_can_never_be_hit_are_counted_and_told(tmp_path: Path) -> Non
     assert f"1 of 1 {told}" in first.notes()
 
 
+@pytest.mark.thorough
 def test_python_m_eval_works_beside_a_folder_of_prompts(tmp_path: Path) -> None:
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "__init__.py").write_text("raise ImportError('not ours')")

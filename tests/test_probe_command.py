@@ -287,6 +287,7 @@ def test_hostile_texts_reach_the_prompt_as_one_plain_line(strategy: str) -> None
     assert not any(char in text for text in shown for char in "\u202e\u202c\u200b")
 
 
+@pytest.mark.thorough
 def test_the_default_model_is_asked_itself(tmp_path: Path) -> None:
     settings = load_settings(environment={"PALATE_CACHE_FOLDER": str(tmp_path)}).settings
     dataset = DataSet.open(FILMS)

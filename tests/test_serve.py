@@ -213,6 +213,7 @@ def test_counts_name_nobody(server: Server) -> None:
     assert not [word for word in ("someone", "secret", "gone", "ada", "Toy") if word in counts]
 
 
+@pytest.mark.thorough
 def test_only_one_process_may_serve_a_folder(server: Server, folder: Path) -> None:
     second = palate(folder, "serve", "--port", "0")
     holder, hint = server.process.pid, "Wait for that process to end, or use another data folder"
@@ -231,6 +232,7 @@ def test_a_port_that_is_taken_is_one_line(server: Server, tmp_path: Path) -> Non
     )
 
 
+@pytest.mark.thorough
 def test_an_empty_catalogue_is_alive_but_not_ready_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     with Server(["-m", "agent.cli", "--folder", str(tmp_path), "serve", "--port", "0", "--no-llm"]) as server:
         wait_for(lambda: "palate load" in server.ask("GET", "/readyz").raw.decode())

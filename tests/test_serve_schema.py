@@ -27,7 +27,7 @@ include-path = "/v1/users/{user}/export"
 checks.unsupported_method.enabled = false
 """
 REFUSALS = "positive_data_acceptance"  # a filter that is none is refused, though its schema says only that it is text
-FORM = {"quick": ("fuzzing", 10, 150), "thorough": ("examples,coverage,fuzzing", 75, 2_000)}
+FORM = {"quick": ("fuzzing", 4, 60), "thorough": ("examples,coverage,fuzzing", 75, 2_000)}
 SIZES = ["quick", pytest.param("thorough", marks=pytest.mark.thorough)]
 
 

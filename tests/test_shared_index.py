@@ -152,6 +152,7 @@ index.sync([one.model_copy(update={"title": "New " + one.title}) for one in item
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("how", ["rebuild", "update"])
 def test_a_writer_that_is_killed_leaves_the_older_index_to_readers(url: str, server: ChromaServer, how: str) -> None:
     items = catalogue(300)
@@ -170,6 +171,7 @@ def test_a_writer_that_is_killed_leaves_the_older_index_to_readers(url: str, ser
         assert found(reader, 300)
 
 
+@pytest.mark.thorough
 def test_a_server_that_restarts_is_an_error_and_then_none(url: str, server: ChromaServer) -> None:
     with opened(url, server) as index:
         index.sync(catalogue(60), catalogue="v1")

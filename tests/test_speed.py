@@ -369,6 +369,7 @@ def test_memory_that_cannot_be_measured_is_a_reason(tmp_path: Path) -> None:
         memory.measured(Settings(), tmp_path / "none.gguf", "likelihood", question.history, question.candidates)
 
 
+@pytest.mark.thorough
 def test_quantisations_are_compared_on_the_same_cases(tmp_path: Path) -> None:
     small = tmp_path / "small.gguf"
     requantise(resolve("smollm2-135m", Settings()).path, small, kind="Q4_0")

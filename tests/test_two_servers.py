@@ -25,6 +25,8 @@ Two = tuple[Server, Server]
 CLIENTS = 4  # at each server
 USERS = 12
 
+pytestmark = pytest.mark.thorough  # three processes and two databases
+
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
@@ -121,7 +123,7 @@ def test_a_catalogue_that_a_third_one_changes_is_known_to_both(two: Two, shared:
         assert len(shown(server, "eve", 16)) == 15
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(20, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize("seconds", [3, 20])
 def test_under_load_nothing_is_lost_and_nothing_doubled(two: Two, shared: Settings, promise: Say, seconds: int) -> None:
     assert shared.database is not None
     numbers, until, draw = itertools.count(), time.monotonic() + seconds, random.Random(seconds)

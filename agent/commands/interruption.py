@@ -64,7 +64,11 @@ class Interruption:
         threading.Timer(_AGAIN_S, self._raise_again).start()
 
     def _raise_again(self) -> None:
-        if self._lost:
+        if not self._lost:
+            return
+        if hasattr(signal, "pthread_kill"):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)  # ends what it waits for, too
+        else:  # on Windows
             _thread.interrupt_main()
 
 
