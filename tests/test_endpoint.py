@@ -293,7 +293,7 @@ def test_an_expired_deadline_asks_nothing() -> None:
         (says("cut o", None), ModelReplyInvalid, "finish_reason not given", 1),
         (ok(completion(None, "stop", refusal="no")), ModelReplyInvalid, "refused to answer", 1),
         (says("x" * 1_000_000), ModelReplyInvalid, "exceeds 262,144 bytes", 1),
-        (ok(gzip.compress(completion("x" * 10_000_000)), Content_Encoding="gzip"), ModelReplyInvalid, "exceeds", 1),
+        (ok(gzip.compress(completion("x" * 10_000_000)), Content_Encoding="gzip"), ModelReplyInvalid, "compressed", 1),
     ],
 )
 def test_a_fault(answer: Answer, error: type[ModelError], text: str, n_requests: int) -> None:
@@ -342,6 +342,38 @@ def test_a_senseless_retry_after_is_no_trouble(value: str) -> None:
         assert ask(Endpoint("m", base_url=server.base_url)) == ["fine"]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("Content-Type", f"text/plain; charset={codec}") for codec in ("undefined", "idna", "hex", "rot13", "none")),
+        ("Content-Type", "application/json; charset=base64"),
+        ("Content-Encoding", "gzip"),
+        ("Retry-After", "Mon, 01 Jan 2026 00:00:00 +99999999999999999999"),
+        ("Retry-After", "9" * 400),
+        ("Location", "http://[::1"),
+    ],
+)
+@pytest.mark.parametrize("code", [307, 400, 429, 503])
+def test_an_odd_header_is_no_trouble(code: int, name: str, value: str) -> None:
+    with FaultyServer(status(code, "no", {"retry-after-ms": "5", name: value})) as server:
+        assert isinstance(failure(server), ModelUnavailable)
+        assert len(server.requests) == 1 + (code in (429, 503))
+    assert (refusal_of(429, "", {"retry-after": value}).pause_s or 0) < 1
+
+
+def test_a_header_in_capitals_means_the_same() -> None:
+    with FaultyServer(ok(completion("fine"), Content_Encoding="Identity")) as server:
+        assert ask(Endpoint("m", base_url=server.base_url)) == ["fine"]
+
+
+@pytest.mark.parametrize("count", ["1" + "0" * 400, str(2**53), "-1", "1e9", "null", '"7"'])
+def test_a_senseless_count_of_tokens_counts_nothing(count: str) -> None:
+    with FaultyServer(ok(completion("fine").replace(b": 7", b": " + count.encode()))) as server:
+        endpoint = Endpoint("m", base_url=server.base_url)
+        assert ask(endpoint) == ["fine"]
+        assert endpoint.used == {"in": 0, "out": 3, "cached": 0}
+
+
 def test_no_retries_where_none_are_wanted() -> None:
     with FaultyServer(status(503)) as server:
         with pytest.raises(ModelUnavailable):
@@ -370,6 +402,16 @@ def test_a_host_that_does_not_exist() -> None:
 def test_tls_where_plain_http_is_spoken() -> None:
     with FaultyServer(says("fine")) as server, pytest.raises(ModelUnavailable, match="does not speak TLS"):
         ask(Endpoint("m", base_url=server.base_url.replace("http:", "https:")))
+
+
+def test_a_server_that_hangs_up_on_tls_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(LOCALHOST_PEM))
+    with FaultyServer(says("fine"), tls=True) as server:
+        server.hangs_up(2)
+        with pytest.raises(ModelUnavailable, match="broke off the connection"):
+            ask(Endpoint("m", base_url=server.base_url))
+        server.hangs_up(1)
+        assert ask(Endpoint("m", base_url=server.base_url)) == ["fine"]
 
 
 def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:

@@ -44,6 +44,7 @@ class FaultyServer:
 
     def __init__(self, *answers: Answer, tls: bool = False) -> None:
         self._tls = _tls() if tls else None
+        self._hang_up = 0
         self.requests: list[Request] = []
         self.max_at_once = 0
         self._at_once = 0
@@ -58,6 +59,10 @@ class FaultyServer:
     def answers(self, choose: Callable[[Request], Answer]) -> None:
         """Answer each request from now on as is chosen for it, one at a time."""
         self._choose = choose
+
+    def hangs_up(self, times: int) -> None:
+        """End so many connections as soon as they send anything, before a word of TLS."""
+        self._hang_up = times
 
     def leave(self) -> None:
         """Listen no more: connections are refused until `come_back`."""
@@ -107,6 +112,11 @@ class FaultyServer:
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError):
+            if self._hang_up > 0:
+                self._hang_up -= 1
+                connection.recv(65_536)
+                connection.close()
+                return
             if self._tls is not None:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             self._answer(connection)
@@ -142,7 +152,10 @@ def _read(connection: socket.socket) -> Request | None:
     received = b""
     while b"\r\n\r\n" not in received:
         more = connection.recv(65_536)
-        if not more or more[0] == _TLS_HELLO:
+        if more[:1] == bytes([_TLS_HELLO]):  # what servers of plain HTTP say to it
+            connection.sendall(http(400, b"this is no HTTP"))
+            return None
+        if not more:
             return None
         received += more
     head, _, body = received.partition(b"\r\n\r\n")

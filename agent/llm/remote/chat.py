@@ -12,6 +12,7 @@ from agent.llm.base import Completion
 from agent.llm.thoughts import without_thoughts
 
 ENDED = ("stop", "eos", "eos_token", "end_turn", "stop_sequence")
+_MOST_TOKENS = 2**53  # no reply took as many, and a float still counts them one by one
 _WORD = re.compile(r"\A[a-z_]{1,40}\Z")
 TRY_AGAIN = "Try again, or use another model"
 
@@ -130,7 +131,7 @@ def _text_of(content: object) -> str:
 
 def _count(counts: Mapping[str, object], name: str) -> int:
     count = counts.get(name)
-    return count if isinstance(count, int) and count >= 0 else 0
+    return count if isinstance(count, int) and 0 <= count < _MOST_TOKENS else 0
 
 
 def _invalid(message: str, hint: str) -> NoReturn:

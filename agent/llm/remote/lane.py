@@ -161,14 +161,19 @@ def tls_for(base_url: str) -> ssl.SSLContext | bool:
 
 def _bound(response: httpx2.Response) -> None:
     """Let the client read only so much of a reply. A compressed one, which nobody asked for, could hide any size."""
-    is_plain = response.headers.get("content-encoding", "identity") == "identity"
+    is_plain = response.headers.get("content-encoding", "identity").strip().lower() in ("identity", "")
     is_events = response.headers.get("content-type", "").lower().startswith(_EVENTS)
     limit = (MAX_STREAM_BYTES if is_events else MAX_REPLY_BYTES) if is_plain else 0
+    if not response.is_success:  # the client decodes these itself, by any codec of Python's that the server names
+        response.headers["content-type"] = "application/json; charset=utf-8"
     response.stream = _Bounded(cast(httpx2.SyncByteStream, response.stream), limit, strict=response.is_success)
 
 
 class _Bounded(httpx2.SyncByteStream):
-    """A stream that ends at `limit` bytes: with ModelReplyInvalid where `strict`, else as if it were complete."""
+    """A stream that ends at `limit` bytes: with ModelReplyInvalid where `strict`, else as if it were complete.
+
+    A limit of 0 is that of a compressed reply.
+    """
 
     def __init__(self, stream: httpx2.SyncByteStream, limit: int, *, strict: bool) -> None:
         self._stream = stream
@@ -182,7 +187,8 @@ class _Bounded(httpx2.SyncByteStream):
             if left >= 0:
                 yield chunk
             elif self._strict:
-                raise ModelReplyInvalid(f"the reply exceeds {self._limit:,} bytes", "Use another server")
+                fault = f"exceeds {self._limit:,} bytes" if self._limit else "came compressed, which nobody asked for"
+                raise ModelReplyInvalid(f"the reply {fault}", "Use another server")
             else:
                 return
 

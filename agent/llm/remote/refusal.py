@@ -109,7 +109,7 @@ def _retry_after_s(headers: Mapping[str, str]) -> float | None:
             return max(0.0, wait_s)
     try:
         at = parsedate_to_datetime(headers.get("retry-after", ""))
-    except (ValueError, IndexError, TypeError):
+    except (ValueError, IndexError, TypeError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     return max(0.0, (at - datetime.now(UTC)).total_seconds())

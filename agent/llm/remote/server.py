@@ -167,6 +167,8 @@ def _reason_of(error: BaseException) -> tuple[str, float | None]:
             return "has a host name that is not known", None
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"has no valid certificate ({cause.verify_message})", None
+        if isinstance(cause, ssl.SSLEOFError):
+            break
         if isinstance(cause, ssl.SSLError):
             return "does not speak TLS (is it http:// and not https://?)", None
         cause = cause.__cause__ or cause.__context__
