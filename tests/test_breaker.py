@@ -18,7 +18,18 @@ from agent.serve.meters import Meters
 from agent.serve.serving import Serving
 from agent.settings import Settings, load_settings
 from tests.support.asking import ask
-from tests.support.faulty_server import Answer, FaultyServer, hangs, ok, refusing_base_url, resets, says, status
+from tests.support.faulty_server import (
+    Answer,
+    FaultyServer,
+    hangs,
+    lists,
+    ok,
+    place,
+    refusing_base_url,
+    resets,
+    says,
+    status,
+)
 
 DOWN = ModelUnavailable("the endpoint is down", "Start it")
 
@@ -248,6 +259,26 @@ def test_what_a_server_said_to_one_is_not_told_to_another(clock: Clock) -> None:
         with pytest.raises(ModelUnavailable, match=r"failed \(HTTP 500\); after 1 failures in a row") as raised:
             ask(endpoint)
         assert "ada" not in str(raised.value) + endpoint.breaker.standing.cause
+
+
+def test_a_refusal_of_logprobs_is_told_in_our_words() -> None:
+    with FaultyServer(status(400, "logprobs cannot be given for 'a film for my sister ada'")) as server:
+        endpoint = Endpoint("m", base_url=server.base_url)
+        for _ in range(2):
+            with pytest.raises(Declined) as raised:
+                endpoint.choose("p", ["s"], [["Yes"], ["No"]], Deadline(5))
+            assert "it refuses logprobs" in str(raised.value)
+            assert "ada" not in str(raised.value)
+
+
+def test_what_a_model_wrote_to_one_is_not_told_to_another(clock: Clock) -> None:
+    with FaultyServer(lists(place(ada=-0.1)), status(500)) as server:
+        endpoint = Endpoint("m", base_url=server.base_url, breaker=Breaker(1, clock=clock), retries=0)
+        with pytest.raises(ModelReplyInvalid, match="first 'ada'"):
+            endpoint.choose("p", ["s"], [["Yes"], ["No"]], Deadline(5))
+        with pytest.raises(ModelUnavailable, match="HTTP 500") as raised:
+            ask(endpoint)
+        assert "ada" not in str(raised.value) + endpoint.breaker.standing.trouble
 
 
 def test_its_bounds_are_settings() -> None:

@@ -10,9 +10,22 @@ import pytest
 from agent.deadline import Deadline
 from agent.errors import ConfigError, ModelUnavailable
 from agent.llm.remote.address import is_local
+from agent.llm.remote.breaker import Breaker
 from agent.llm.remote.endpoint import Endpoint
 from tests.support.asking import KEY, SCHEMA, ask, failure
-from tests.support.faulty_server import Answer, FaultyServer, completion, hangs, http, ok, resets, says, sends, status
+from tests.support.faulty_server import (
+    Answer,
+    FaultyServer,
+    Request,
+    completion,
+    hangs,
+    http,
+    ok,
+    resets,
+    says,
+    sends,
+    status,
+)
 
 # ---- dialects --------------------------------------------------------------------------------------------------------
 
@@ -43,6 +56,49 @@ def test_a_server_that_refuses_everything_is_asked_a_bounded_number_of_times() -
         with pytest.raises(ModelUnavailable, match="refused the request"):
             ask(Endpoint("m", base_url=server.base_url), schema=SCHEMA)
         assert len(server.requests) == 5
+
+
+CRASHED = "schema compiler crashed: temperature; system prompt; max_completion_tokens"
+
+
+def test_a_server_that_fails_is_asked_twice_whatever_it_names() -> None:
+    with FaultyServer(status(500, CRASHED)) as server:
+        endpoint = Endpoint("m", base_url=server.base_url, breaker=Breaker(0))
+        for n in range(1, 5):
+            with pytest.raises(ModelUnavailable, match=r"failed \(HTTP 500\)"):
+                ask(endpoint, schema=SCHEMA)
+            assert len(server.requests) == 2 * n
+
+
+def test_a_fault_that_passes_changes_nothing_to_come() -> None:
+    crash, system = status(500, "bad schema"), status(500, "System role not supported")
+    with FaultyServer(crash, says("a"), says("b"), crash, says("c"), system, says("d"), says("e")) as server:
+        endpoint = Endpoint("m", base_url=server.base_url)
+        assert [ask(endpoint, schema=SCHEMA) for _ in range(5)] == [["a"], ["b"], ["c"], ["d"], ["e"]]
+        assert ["response_format" in r.body for r in server.requests] == [1, 0, 1, 1, 0, 1, 1, 1]
+        assert [len(r.body["messages"]) for r in server.requests] == [2, 2, 2, 2, 2, 2, 1, 2]
+
+
+def test_a_failing_server_that_names_the_same_part_again_is_believed() -> None:
+    with FaultyServer() as server:
+        wants = lambda request: status(500, "System role not supported") if is_system(request) else says("fine")  # noqa: E731
+        server.answers(wants)
+        endpoint = Endpoint("m", base_url=server.base_url)
+        assert [ask(endpoint) for _ in range(4)] == [["fine"]] * 4
+        assert [is_system(request) for request in server.requests] == [True, False, True, False, False, False]
+
+
+def is_system(request: Request) -> bool:
+    return bool(request.body["messages"][0]["role"] == "system")
+
+
+def test_what_leads_nowhere_is_not_remembered() -> None:
+    with FaultyServer(status(400, "no films of 'schema'"), status(400, "no such films"), says("fine")) as server:
+        endpoint = Endpoint("m", base_url=server.base_url)
+        with pytest.raises(ModelUnavailable, match="refused the request"):
+            ask(endpoint, schema=SCHEMA)
+        assert ask(endpoint, schema=SCHEMA) == ["fine"]
+        assert ["response_format" in r.body for r in server.requests] == [True, False, True]
 
 
 def test_a_schema_is_not_blamed_where_none_was_sent() -> None:

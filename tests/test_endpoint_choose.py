@@ -199,7 +199,6 @@ def refusal(endpoint: Endpoint) -> PalateError:
         ([status(422, "logprobs: extra inputs are not permitted")], "refuses logprobs"),
         ([status(403, "You are not allowed to request logprobs from this model")], "refuses logprobs"),
         ([status(501, "top_logprobs is not implemented")], "refuses logprobs"),
-        ([status(500, "log probabilities are not available")], "refuses logprobs"),
         ([says("Yes")], "answers without logprobs"),
         ([lists(finish_reason="length")], "answers without logprobs"),
         ([lists({"token": "Yes", "logprob": -0.1})], "answers without top_logprobs"),
@@ -215,6 +214,17 @@ def test_a_server_that_cannot_is_remembered_and_the_way_out_is_named(answers: li
         assert text in first.message
         assert first.message == second.message
         assert len(server.requests) == 1
+
+
+def test_a_failing_server_that_speaks_of_logprobs_is_believed_the_second_time() -> None:
+    with FaultyServer(status(500, "log probabilities are not available")) as server:
+        endpoint = Endpoint("m", base_url=server.base_url)
+        with pytest.raises(ModelUnavailable, match=r"failed \(HTTP 500\)"):
+            choose(endpoint)
+        assert len(server.requests) == 2
+        assert "refuses logprobs" in refusal(endpoint).message
+        assert refusal(endpoint).message == refusal(endpoint).message
+        assert len(server.requests) == 3
 
 
 def test_a_reasoning_model_says_that_it_is_one() -> None:

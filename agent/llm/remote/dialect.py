@@ -51,7 +51,7 @@ class Dialect:
 
     `refused`: what is left out of the body. `newer_limit`: it wants `max_completion_tokens`, as OpenAI's reasoning
     models do, which counts their thoughts too: 4,096 tokens are allowed for these on top. `max_listed`: how many tokens
-    it lists for each one it writes; 0 where it lists none, and `mute` says why.
+    it lists for each one it writes; 0 where it lists none, and `mute` says why, in our words: everyone will read them.
     """
 
     refused: frozenset[str] = frozenset()
@@ -94,6 +94,16 @@ class Dialect:
             return self.muted("it is a reasoning model, which thinks before it answers")
         return None
 
+    def joined(self, other: Dialect) -> Dialect:
+        """The dialect of a server that takes no more than each of the two has it."""
+        return Dialect(
+            self.refused | other.refused,
+            self.takes_system and other.takes_system,
+            self.newer_limit or other.newer_limit,
+            min(self.max_listed, other.max_listed),
+            self.mute or other.mute,
+        )
+
     def muted(self, why: str) -> Dialect:
         """The dialect of a server that does not list tokens, for the reason given."""
         return replace(self, max_listed=0, mute=why)
@@ -102,7 +112,7 @@ class Dialect:
         """The dialect with as many listed tokens as the refusal allows, muted where it allows none."""
         asked = body["top_logprobs"]
         fewer = [n for n in map(int, _NUMBER.findall(refusal)) if isinstance(asked, int) and 1 < n < asked]
-        return replace(self, max_listed=max(fewer)) if fewer else self.muted(f"it refuses logprobs ({refusal})")
+        return replace(self, max_listed=max(fewer)) if fewer else self.muted("it refuses logprobs")
 
     def _limit(self, question: Question) -> dict[str, object]:
         if not self.newer_limit:

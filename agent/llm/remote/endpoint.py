@@ -20,7 +20,8 @@ from agent.llm.remote.address import checked_address, checked_key
 from agent.llm.remote.answer import Answer
 from agent.llm.remote.breaker import Breaker
 from agent.llm.remote.chat import completion_from, usage_in
-from agent.llm.remote.dialect import Dialect, Question
+from agent.llm.remote.dialect import Question
+from agent.llm.remote.habits import Habits, Manner
 from agent.llm.remote.lane import Call, Reply
 from agent.llm.remote.listed import Listed, NotListed, likeliest, listed_in, lists_any, logprobs_of, spellings_of
 from agent.llm.remote.refusal import Declined
@@ -44,9 +45,10 @@ class Endpoint:
     others find the prefix in the server's cache. A request that meets 429, 5xx or a broken connection is made
     `retries` times more, if that fits in the time left (a 429's Retry-After is honoured); 400, 401, 403 and 404 never
     are. What a server refuses by name (a response format, temperature, top_p, seed, a system message, streaming,
-    `max_tokens`) is left out or renamed, once, and remembered; so is that it gives no log-probabilities. Redirects are
-    not followed. A `breaker` leaves a server alone that keeps failing. `fingerprint` is a hash of address and model
-    name.
+    `max_tokens`) is left out or renamed, at most five parts for one request, and remembered once that was answered; so
+    is that it gives no log-probabilities. A 500 that names a part may be a fault that passes: leaving the part out is
+    its retry, and is remembered when a later call heard the same. Redirects are not followed. A `breaker` leaves a
+    server alone that keeps failing. `fingerprint` is a hash of address and model name.
     `used` counts the tokens that replies said they took, those that were of no use too: "in", "cached" of them, "out".
     """
 
@@ -84,7 +86,7 @@ class Endpoint:
         self._where = f"the endpoint {self._base_url}"
         self._server = Server(self._base_url, key, model)
         self._workers = Workers(concurrency, self._where)
-        self._dialect = Dialect()
+        self._habits = Habits()
         self.breaker = breaker or Breaker()
         self.used = Counter[str]()
         self._opens_thoughts = False  # its chat template does, so that only their end shows
@@ -215,25 +217,21 @@ class Endpoint:
 
     def _answer(self, call: Call, question: Question, read: Callable[[Reply], T]) -> T:
         """Ask, and ask again where that may help: in another dialect, or after a pause. Runs in a worker thread."""
-        retries = self._retries
+        retries, manner = self._retries, Manner(self._habits, call)
         while True:
-            dialect = self._dialect
-            if question.wants_listed and dialect.mute:
-                raise Declined(f"{self._where} cannot tell how likely an answer is", dialect.mute, _LISTWISE)
-            body = dialect.body(self.name, question)
+            if question.wants_listed and manner.dialect.mute:
+                raise Declined(f"{self._where} cannot tell how likely an answer is", manner.dialect.mute, _LISTWISE)
+            body = manner.dialect.body(self.name, question)
             try:
                 answer = self._server.ask(call, body, read)
             except NotListed as error:
-                with self._lock:
-                    self._dialect = self._dialect.muted(str(error))
+                manner.mute(str(error))
                 continue
             if not isinstance(answer, Setback):
+                manner.answered(body)
                 return answer
-            if answer.refusal and dialect.after(answer.refusal, body):
-                with self._lock:  # another thread may have learnt the same, or more
-                    self._dialect = self._dialect.after(answer.refusal, body) or self._dialect
-                continue
-            retries = self._tried(answer, retries, call)
+            if not manner.change(answer.refusal, body, doubted=answer.doubted) or answer.doubted:
+                retries = self._tried(answer, retries, call)
 
     def _tried(self, answer: Setback, retries: int, call: Call) -> int:
         """How many retries are left, after the pause before the next one. Raises the error where none may help."""

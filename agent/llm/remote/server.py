@@ -28,16 +28,21 @@ T = TypeVar("T")
 _RESET_PAUSE_S = 0.05
 _NO_KEY = "none"  # the client insists on one
 _NAMES_A_PART = (400, 403, 422, 500, 501)  # statuses whose text may name the part of the request that is refused
+_DOUBTED = 500  # may be that, and may be a fault that passes
 
 
 @dataclass(frozen=True)
 class Setback:
-    """Why a request has no reply: what to raise, or after which pause to ask once more, and what the server refuses."""
+    """Why a request has no reply: what to raise, or after which pause to ask once more, and what the server refuses.
+
+    `doubted`: what reads as a refusal may be a fault that passes.
+    """
 
     error: ModelError | PromptError
     pause_s: float | None
     cause: BaseException | None
     refusal: str = ""
+    doubted: bool = False
 
 
 class Server:
@@ -99,7 +104,7 @@ class Server:
         is_prompt = isinstance(spoken, PromptError)
         names = refusal.said if status in _NAMES_A_PART and not is_prompt else ""
         cause = None if key and key in f"{error} {text}" else error
-        return Setback(spoken, None if is_prompt else refusal.pause_s, cause, names)
+        return Setback(spoken, None if is_prompt else refusal.pause_s, cause, names, status == _DOUBTED)
 
     @contextmanager
     def _lane(self) -> Iterator[_Lane]:
