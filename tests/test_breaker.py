@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +15,7 @@ from agent.llm.registry import open_model
 from agent.llm.remote.breaker import FAILURES, PROBE_S, Breaker
 from agent.llm.remote.endpoint import Endpoint
 from agent.llm.remote.refusal import Declined, Refused
+from agent.llm.remote.workers import Unsent
 from agent.serve.meters import Meters
 from agent.serve.serving import Serving
 from agent.settings import Settings, load_settings
@@ -30,6 +32,7 @@ from tests.support.faulty_server import (
     says,
     status,
 )
+from tests.support.serving import wait_for
 
 DOWN = ModelUnavailable("the endpoint is down", "Start it")
 
@@ -161,6 +164,7 @@ def test_a_call_from_before_does_not_put_the_probe_off(breaker: Breaker, clock: 
         (ModelTimeout("the caller left"), 4, 10, False),
         (Declined("the endpoint refused the request (HTTP 400)", "no", "Ask otherwise"), 0, 10, False),
         (PromptError("too long"), 0, 10, False),
+        (Unsent("no connection was free"), 10, 10, False),
         (KeyError("ours"), 0, 10, False),
     ],
 )
@@ -249,6 +253,19 @@ def test_a_caller_that_leaves_is_no_failure() -> None:
         with pytest.raises(ModelTimeout):
             endpoint.complete("p", ["s"], deadline, max_tokens=1)
         assert endpoint.breaker.standing.calls == {"answered": 0, "failed": 0, "neither": 1, "spared": 0}
+
+
+def test_a_queue_of_our_own_is_no_failure_of_the_server() -> None:
+    with FaultyServer(hangs) as server:
+        endpoint = Endpoint("m", base_url=server.base_url, concurrency=1)
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(ask, endpoint, timeout_s=60)
+            wait_for(lambda: bool(server.requests))
+            with pytest.raises(ModelTimeout, match=r"no connection to the endpoint .* was free in time"):
+                ask(endpoint, timeout_s=1.1)
+            assert endpoint.breaker.standing.calls == {"answered": 0, "failed": 0, "neither": 1, "spared": 0}
+            endpoint.close()
+            assert isinstance(first.exception(), ModelError)
 
 
 def test_what_a_server_said_to_one_is_not_told_to_another(clock: Clock) -> None:

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from agent.errors import ConfigError, ModelError, ModelTimeout, ModelUnavailable
 from agent.llm.remote.refusal import Declined, Refused
+from agent.llm.remote.workers import Unsent
 
 FAILURES = 5
 PROBE_S = 5.0
@@ -53,7 +54,8 @@ class Breaker:
     A failure is a call that gave nothing for a reason that will likely meet the next one too: no connection, 429 or
     5xx (the retries included), a wrong key or model (401, 403, 404: every call will fail), a reply of no use, or a
     time-out of a second at least. What tells nothing of the server is neither failure nor success: one request that it
-    refused (400, 413, 422), a prompt that is too long, a call whose caller left or had less time.
+    refused (400, 413, 422), a prompt that is too long, a call whose caller left, had less time or found no connection
+    free.
     """
 
     def __init__(
@@ -128,6 +130,8 @@ class Breaker:
 
 def tells(error: ModelError, timeout_s: float, *, spent: bool) -> bool:
     """Whether an error tells that the next call will likely fail too. `spent`: all the time of the call went by."""
+    if isinstance(error, Unsent):
+        return False
     if isinstance(error, ModelTimeout):
         return spent and timeout_s >= TELLING_S
     return not isinstance(error, Declined)

@@ -17,6 +17,10 @@ T = TypeVar("T")
 _LOOK_S = 0.1  # how often a call looks whether it is wanted still
 
 
+class Unsent(ModelTimeout):
+    """The time was over before a connection was free: that tells nothing of the server."""
+
+
 class Workers:
     """`concurrency` threads for the requests of any number of calls. `where` names the server in messages."""
 
@@ -36,8 +40,8 @@ class Workers:
         The call ends too as soon as it is not `wanted` any more: its deadline may be cut from another thread.
 
         Where there are more than can go at once, the first goes alone: it fills the server's cache with what all of
-        them begin with, and one failure is enough where all would fail. Raises what fails, ModelTimeout, and
-        ModelUnavailable once closed.
+        them begin with, and one failure is enough where all would fail. Raises what fails, ModelTimeout (Unsent
+        where others had every connection), and ModelUnavailable once closed.
         """
         if not asks:
             return []
@@ -67,6 +71,11 @@ class Workers:
             done, waiting = _waited(futures, call)
             for future in done:
                 future.result()
+            if waiting and not any(future.running() for future in waiting):
+                raise Unsent(
+                    f"no connection to {self._where} was free in time",
+                    "Raise endpoint.concurrency, or give the request a longer timeout",
+                )
             if waiting:
                 raise ModelTimeout(f"{self._where} did not answer in time", "Give the request a longer timeout")
             return [future.result() for future in futures]
