@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections import Counter
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from agent import Recommender, Settings
 from agent.errors import ModelUnavailable
 from agent.llm.files import trials
 from agent.llm.files.cards import GGUF
+from agent.llm.files.gguf import read_header
 from agent.llm.local.memory import available_bytes, check_fits
 from agent.llm.local.options import Options
 from agent.llm.local.requantise import requantise_apart
@@ -85,6 +88,36 @@ def test_files_that_are_none_are_named(tmp_path: Path) -> None:
     wrong = settings(tmp_path, file(tmp_path / "m.gguf", TINY), sha256="0" * 64)
     with pytest.raises(ModelUnavailable, match="has the wrong hash: expected sha256 0000"):
         open_model(wrong)
+
+
+def head(pairs: int, rest: bytes) -> bytes:
+    return b"GGUF" + struct.pack("<IQQ", 3, 0, pairs) + rest
+
+
+def with_holes(path: Path, start: bytes, size: int) -> Path:
+    path.write_bytes(start)
+    os.truncate(path, size)
+    return path
+
+
+def test_a_length_of_holes_takes_no_memory(tmp_path: Path) -> None:
+    long = 1 << 28
+    key = with_holes(tmp_path / "key.gguf", head(1, struct.pack("<Q", long)), 2 * long)
+    text = with_holes(tmp_path / "text.gguf", head(1, struct.pack("<Q2sIQ", 2, b"ab", 8, long)), 2 * long)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelUnavailable, match="a name of 268,435,456 bytes"):
+            read_header(key)
+        assert read_header(text).architecture == ""
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_count_of_holes_takes_no_time(tmp_path: Path) -> None:
+    path = with_holes(tmp_path / "m.gguf", head(1 << 32, b""), 1 << 36)
+    with pytest.raises(ModelUnavailable, match="more than 2,000,000 numbers"):
+        read_header(path)
 
 
 def test_a_file_that_may_not_be_read_is_named() -> None:

@@ -1,7 +1,8 @@
 """The head of a GGUF file: enough to tell a model from something else, whole from cut off, and how it is quantised.
 
 Format: the GGUF specification of ggml. Written for hostile files: every count and length is held against the size of
-the file before it is believed.
+the file before it is believed. No more is kept of a text, and no more read of a head, than any model needs: a file that
+is mostly holes holds any length.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 ALIGNMENT = 32
 MAX_DIMENSIONS = 4
+MAX_NAME_BYTES = 65_535  # of a key or a tensor
+MAX_TEXT_CHARS = 200  # that are kept of a value
+MAX_NUMBERS = 2_000_000  # in a head: counts, lengths and values; a vocabulary of 250,000 words takes two fifths
 
 # value types: struct code by number; 8 is a string, 9 an array
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
@@ -120,6 +124,7 @@ class _Reader:
     size: int
     values: dict[str, object] = field(default_factory=dict)
     matrices: dict[str, int] = field(default_factory=dict)  # weights of each tensor of two or more dimensions
+    numbers: int = 0  # read so far
 
     def header(self) -> Header:
         """Read the whole head, from the beginning."""
@@ -132,7 +137,7 @@ class _Reader:
         tensors, pairs = self.number("Q"), self.number("Q")
         self.believe(tensors * 24 + pairs * 13)
         for _ in range(pairs):
-            key = self.text()
+            key = self.key()
             self.values[key] = self.value(self.number("I"))
         end = self.end_of_tensors(tensors)
         if end > self.size:
@@ -181,13 +186,13 @@ class _Reader:
     def said(self, key: str) -> str:
         """A metadata text, at most 200 characters; empty where there is none."""
         value = self.values.get(key)
-        return value[:200] if isinstance(value, str) else ""
+        return value if isinstance(value, str) else ""
 
     def end_of_tensors(self, tensors: int) -> int:
         """Where the last tensor ends in the file, in bytes; a tensor of an unknown type counts one byte."""
         spans = []
         for _ in range(tensors):
-            name = self.text()
+            name = self.key()
             dimensions = self.number("I")
             if dimensions > MAX_DIMENSIONS:
                 raise self.broken(f"a tensor of {dimensions} dimensions")
@@ -225,14 +230,28 @@ class _Reader:
                 self.value(inner, depth + 1)
         return None
 
-    def text(self) -> str:
-        """One text, with its length before it."""
+    def key(self) -> str:
+        """The name of a value or a tensor, with its length before it."""
         length = self.number("Q")
         self.believe(length)
+        if length > MAX_NAME_BYTES:
+            raise self.broken(f"a name of {length:,} bytes")
         return self.take(length).decode("utf-8", "replace")
+
+    def text(self) -> str:
+        """The beginning of one text, with its length before it."""
+        length = self.number("Q")
+        self.believe(length)
+        kept = min(length, 4 * MAX_TEXT_CHARS)
+        begun = self.take(kept).decode("utf-8", "replace")
+        self.skip(length - kept)
+        return begun[:MAX_TEXT_CHARS]
 
     def number(self, code: str) -> int:
         """One whole number, by its struct code."""
+        self.numbers += 1
+        if self.numbers > MAX_NUMBERS:
+            raise self.broken(f"more than {MAX_NUMBERS:,} numbers")
         return int(struct.unpack(f"<{code}", self.take(struct.calcsize(f"<{code}")))[0])
 
     def take(self, count: int) -> bytes:
