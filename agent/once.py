@@ -49,6 +49,11 @@ def forget(instance: object, *names: str) -> None:
             kept.pop(name, None)
 
 
+def put(instance: object, name: str, value: object) -> None:
+    """Let the attribute have this value from now on, in place of the one that was made."""
+    _kept(instance)[name] = value
+
+
 def kept(instance: object, name: str) -> Any:
     """The value as it was made; None where it was not yet."""
     return _kept(instance).get(name)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from agent import Recommender, Settings
 from agent.errors import StoreLocked
+from agent.serve.lane import Lane
+from agent.serve.serving import Serving
+from agent.settings import ModelSettings
 from agent.store.store import Store
 from agent.types import Item
+from tests.support.model_faults import TINY
 from tests.support.serving import Server, films_in, palate, serving, wait_for
 
 
@@ -257,6 +263,41 @@ def test_a_model_that_is_not_there_degrades_answers_and_says_so(tmp_path: Path) 
         assert len(got["recommendations"]) == 2
         assert [one["stage"] for one in got["degraded"]] == ["model"]
         assert 'stage="model"} 1.0' in server.ask("GET", "/metrics").raw.decode()
+
+
+def test_a_model_that_could_not_be_opened_is_tried_again(tmp_path: Path) -> None:
+    films_in(tmp_path)
+    path, nothing = tmp_path / "m.gguf", cast(Any, None)
+    cache = tmp_path / "cache"
+    with Recommender.open(
+        settings=Settings(folder=tmp_path, cache_folder=cache, model=ModelSettings(reference=str(path)))
+    ) as palate:
+        here = Serving(palate, nothing, Lane(4), nothing, nothing)
+        asyncio.run(here.open())
+        assert "there is no file" in str(here.model_trouble)
+        assert not here.may_open
+        path.write_bytes(TINY)
+        asyncio.run(here.open())
+        assert here.model_trouble is not None
+        here._again_at = 0.0
+        assert here.may_open
+        asyncio.run(here.open())
+        assert here.model_trouble is None
+        assert not here.may_open
+        assert palate.parts.reranker
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({}, "no endpoint is set"),
+        ({"ENDPOINT_BASE_URL": "http://127.0.0.1:9", "RERANK_STRATEGY": "likelihood"}, "m cannot do the strategy"),
+    ],
+)
+def test_an_endpoint_that_cannot_be_ends_the_start(tmp_path: Path, settings: dict[str, str], text: str) -> None:
+    env = {f"PALATE_{name}": value for name, value in settings.items()} | {"PALATE_MODEL_REFERENCE": "openai:m"}
+    with pytest.raises(AssertionError, match=f"no address: palate: .*{text}"):
+        Server(["-m", "agent.cli", "--folder", str(tmp_path), "serve", "--port", "0"], env).end()
 
 
 def test_a_body_in_pieces_is_bounded_while_it_comes(server: Server) -> None:

@@ -48,6 +48,7 @@ def serve(
 def _run(options: Options) -> bool:
     """Serve until a signal; whether it was Ctrl-C."""
     from agent.converse.conversations import Conversations
+    from agent.llm.files.reference import EndpointReference, parse
     from agent.observe.tracing import Tracing
     from agent.recommender import Recommender
     from agent.serve.app import create_app
@@ -59,6 +60,8 @@ def _run(options: Options) -> bool:
         here = stack.enter_context(bound(settings.serve.host, settings.serve.port))
         recommender = stack.enter_context(Recommender.open(settings=settings, told=render.told))
         _ = recommender.index  # locks the data folder
+        if settings.serve.llm and isinstance(parse(settings.model.reference), EndpointReference):
+            _ = recommender.parts.reranker  # asks nothing yet: what its settings lack is told here, not to each client
         tracing = Tracing.opened(settings.otel)
         if tracing:
             stack.callback(tracing.close)

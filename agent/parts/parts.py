@@ -157,7 +157,7 @@ class Parts:
 
     @property
     def model(self) -> Model:
-        """The language model of the settings. Raises ModelError and ConfigError; a failure is not tried twice."""
+        """The language model of the settings. Raises ModelError and ConfigError; see `open_model_again`."""
         opened = self._opened_model
         if isinstance(opened, ModelError):
             raise opened

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -10,6 +11,7 @@ from starlette.requests import Request
 
 from agent.errors import PalateError
 from agent.llm.remote.breaker import Breaker, Standing
+from agent.parts.reopening import open_model_again
 from agent.path.stages import make_ready
 from agent.recommender import Recommender
 from agent.serve.callers import Caller, Door
@@ -24,11 +26,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OPENING_S = 86_400.0  # a model may have to be fetched first
+AGAIN_S = 60.0
 
 
 @dataclass
 class Serving:
-    """One server's parts. `opened` once model and index were, or could not be: then `trouble` says why."""
+    """One server's parts. `opened` once model and index were, or could not be: then `trouble` says why.
+
+    A model that could not be opened may be tried again after `again_s`, or 20 times as long as it took to fail: answers
+    wait meanwhile.
+    """
 
     recommender: Recommender
     conversations: Conversations
@@ -37,7 +44,9 @@ class Serving:
     door: Door
     opened: bool = False
     trouble: PalateError | None = None
+    again_s: float = AGAIN_S
     _opening: bool = field(default=False, repr=False)
+    _again_at: float = field(default=0.0, repr=False)
 
     @property
     def settings(self) -> Settings:
@@ -92,6 +101,11 @@ class Serving:
         used = getattr(model, "used", None)  # an endpoint counts what replies said; a local model what it decoded
         return {"decoded": getattr(model, "tokens_decoded", 0)} if used is None else {k: used[k] for k in ("in", "out")}
 
+    @property
+    def may_open(self) -> bool:
+        """Whether something could not be opened that may be tried again by now."""
+        return self.trouble is not None or (self.model_trouble is not None and time.monotonic() >= self._again_at)
+
     async def open(self) -> None:
         """Open what the first answer would wait for, in the lane, and keep what went wrong; once at a time."""
         if self._opening:
@@ -106,14 +120,20 @@ class Serving:
             self._opening = False
 
     def _open(self, _left_s: float) -> Iterator[None]:
+        began = time.monotonic()
         try:
             parts = self.fresh.parts
+            if self.model_trouble is not None and began >= self._again_at:
+                open_model_again(parts)
             make_ready(parts, self.llm)
             _ = parts.reader, parts.background, parts.embedder.queries(["a film"])  # the first one loads its weights
             self.trouble = None
         except PalateError as error:
             self.trouble = error
         self.opened = True
+        if self.model_trouble is not None and began >= self._again_at:
+            ended = time.monotonic()
+            self._again_at = ended + max(self.again_s, 20 * (ended - began))
         yield None
 
     @property

@@ -39,7 +39,7 @@ async def ready(request: Request, after: BackgroundTasks) -> JSONResponse:
     """
     here = serving(request)
     found = await run_in_threadpool(_standing, here)
-    if here.trouble is not None:
+    if here.may_open:
         after.add_task(here.open)
     return JSONResponse(found, 200 if found["ready"] else 503, background=after)
 
