@@ -19,6 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from agent import Recommender, Settings
 from agent.cli import run
+from agent.llm.remote.refusal import refusal_of
 from agent.observe.logs import REQUESTS, configure, pseudonym, told
 from agent.observe.sections import LogSettings
 from agent.observe.stages import ended, watched_by
@@ -103,12 +104,23 @@ def test_stages_are_heard_by_who_watches_and_only_there() -> None:
     assert heard == ["recall wish 2"]
 
 
+def of_status(status: int) -> str:
+    return str(refusal_of(status, "it came too late", {}).error("the endpoint http://x/v1", "m"))
+
+
 def test_a_cause_is_one_of_a_few() -> None:
     reasons = {
         "out of time while scoring": "time",
         "m.gguf has the wrong hash: expected sha256 ...": "damaged",
         "the server at x cannot be reached: connection refused": "unreachable",
         "something else altogether, of ada": "other",
+        **{of_status(status): "refused" for status in (307, 400, 401, 404, 429, 500, 503)},
+        "the endpoint http://x/v1 cannot tell how likely an answer is: it answers without logprobs. Set y": "refused",
+        "the endpoint http://x/v1 failed (HTTP 500); after 5 failures in a row it is left alone for 5 s": "breaker",
+        "no connection to the endpoint http://x/v1 was free in time. Raise endpoint.concurrency": "time",
+        "the endpoint http://x/v1 has a host name that is not known. Check base_url": "unreachable",
+        "the endpoint http://x/v1 refuses the connection. Check base_url": "unreachable",
+        "the endpoint http://x/v1: the reply was cut off at its token limit. Use a model that answers briefly": "reply",
     }
     assert {r: cause_of(Degradation(stage="model", reason=r)) for r in reasons} == reasons
 

@@ -236,11 +236,16 @@ _fields = st.sampled_from(
 )
 
 
+def is_sent_away(got: Got) -> bool:
+    """Whether others came first: no other 503 says when to come back."""
+    return got.status == 503 and "retry-after" in got.headers
+
+
 @settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(path=st.sampled_from(POSTS), body=st.dictionaries(_fields, _anything, max_size=5) | _anything)
 def test_nothing_that_can_be_sent_breaks_it(server: Server, path: str, body: object) -> None:
     got = server.ask("POST", path, body)
-    assert got.status < 500 or got.status == 503, got.raw[:300]
+    assert got.status < 500 or is_sent_away(got), got.raw[:300]
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -251,4 +256,4 @@ def test_no_query_breaks_it(server: Server, path: str, query: str) -> None:
     from urllib.parse import quote
 
     got = server.ask("GET", f"{path}?user=ada&{quote(query, safe='=&%')}")
-    assert got.status < 500 or got.status == 503, got.raw[:300]
+    assert got.status < 500 or is_sent_away(got), got.raw[:300]

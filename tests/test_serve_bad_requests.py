@@ -87,7 +87,7 @@ ROWS: dict[str, tuple[bytes, Sequence[int]]] = {
     "a parameter twice, the last one bad": (got("/v1/items?limit=3&limit=x"), [400]),
     "a parameter that is not known": (got("/v1/items?nothing=1"), [200]),
     "a field that is not known": (recommend(colour="red"), [400]),
-    "a key twice": (posted("/v1/recommend", b'{"user": "ada", "k": 1, "k": 0}'), [400]),
+    "a key twice, the last one bad": (posted("/v1/recommend", b'{"user": "ada", "k": 1, "k": 0}'), [400]),
     "1970": (event(at="1970-01-01T00:00:00Z"), [200]),
     "9999": (event(at="9999-12-31T23:59:59Z"), [200]),
     "9999 beyond UTC": (event(at="9999-12-31T23:59:59-12:00"), [400]),
@@ -134,9 +134,14 @@ def exchanged(server: Server, sent: bytes) -> tuple[int, bytes]:
     return (int(head.split(b" ", 2)[1]) if head else 0), body
 
 
+def is_fault(status: int, body: bytes) -> bool:
+    """Whether it is a 503 for another reason than want of time."""
+    return status == 503 and json.loads(body)["type"] != "urn:palate:Overloaded"
+
+
 def test_each_bad_request_has_its_answer(server: Server, promise: Say) -> None:
     found = {name: exchanged(server, sent) for name, (sent, _) in ROWS.items()}
-    wrong = {name: answer for name, answer in found.items() if answer[0] not in ROWS[name][1]}
+    wrong = {name: answer for name, answer in found.items() if answer[0] not in ROWS[name][1] or is_fault(*answer)}
     figure = f"{len(ROWS) - len(wrong)} of {len(ROWS)}"
     text = "Every request of the list (bodies, sizes, numbers, users, dates, headers) has the answer written beside it"
     promise("Bad input", text, figure, not wrong)

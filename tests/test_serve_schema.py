@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,7 @@ def test_requests_made_from_the_document_break_nothing(tmp_path: Path, size: str
     films_in(folder)
     with serving(folder, "--no-llm") as server:
         found, words = cases(server.address, tmp_path, phases, examples)
+        told = server.ask("GET", "/metrics").raw.decode()
         noted = server.noted
     counts = found["test_cases"]
     errors = sum(one["count"] for one in found["failures"] if one["type"] == "ServerError")
@@ -66,3 +68,6 @@ def test_requests_made_from_the_document_break_nothing(tmp_path: Path, size: str
     assert found["operations"]["tested"] == found["operations"]["total"]
     assert counts["generated"] >= least
     assert "internal error" not in noted
+    unavailable = sum(map(float, re.findall(r'(?m)^palate_requests_total\{(?!.*/readyz).*status="503"\} (\S+)', told)))
+    sent_away = float(re.findall(r"(?m)^palate_shed_total (\S+)", told)[0])
+    assert unavailable <= sent_away  # no 503 but for want of time

@@ -20,10 +20,14 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 STAGE_BUCKETS_S = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 CAUSES = (  # the first whose sign is in the reason: reasons themselves may hold addresses and file names
     ("breaker", ("left alone", "breaker")),
-    ("time", ("out of time", "in time", "given up", "timeout", "timed out", "late")),
+    ("refused", ("(http ", "how likely an answer is")),
+    ("time", ("out of time", "in time", "given up", "timeout", "timed out", "not loaded within")),
     ("reply", ("reply", "answered", "label", "broke off", "json", "named")),
     ("damaged", ("hash", "damaged", "outdated", "magic", "truncated")),
-    ("unreachable", ("reach", "refused", "connect", "is not there", "not found", "missing", "cannot be read")),
+    (
+        "unreachable",
+        ("reach", "refuse", "connect", "host", "certificate", "tls", "not there", "not found", "missing", "be read"),
+    ),
     ("read-only", ("read-only", "readonly")),
     ("space", ("full", "space")),
 )

@@ -3,7 +3,7 @@
 `python -m tests.support.load_clients HOST PORT CLIENTS SECONDS`: each client asks on a connection of its own, waits a
 second after being sent away, whatever it is told (up to a half more, so that they do not march in step), and asks
 anew; at the end all of them hang up at once. Writes one JSON list of [status, seconds, retry-after or null] on stdout,
-status 0 for a connection that broke.
+status 0 for a connection that broke, -1 for a request that had no answer yet at the end, with its age.
 """
 
 from __future__ import annotations
@@ -37,7 +37,11 @@ async def _asks_on(host: str, port: int, n: int, rows: list[Row]) -> None:
     request = f"{head}content-length: {len(body)}\r\n\r\n".encode() + body
     while True:
         begun = time.perf_counter()
-        status, again = await _asked(host, port, request)
+        try:
+            status, again = await _asked(host, port, request)
+        except asyncio.CancelledError:
+            rows.append((-1, time.perf_counter() - begun, None))
+            raise
         rows.append((status, time.perf_counter() - begun, again))
         if status != 200:
             await asyncio.sleep(PAUSE_S * (1 + draws.random() / 2))
