@@ -21,7 +21,7 @@ from agent.parts.holdings import Holdings
 from agent.parts.parts import Parts, Progress, Told
 from agent.parts.pictures import Shown, glance, heeding
 from agent.path.asked import Asked, Ranked, passing_over
-from agent.path.ranker import Ranker, Taste
+from agent.path.ranker import EmbeddedItems, Ranker, Taste
 from agent.path.reasons import explained
 from agent.path.stages import (
     generator_of,
@@ -34,6 +34,7 @@ from agent.path.stages import (
 )
 from agent.people.leaning import NO_LEANING, Leaning
 from agent.people.person import person_of, person_with, said
+from agent.recall.signals import tag_rates
 from agent.recall.where import parse_where
 from agent.settings import Settings, load_settings
 from agent.slate.arranging import arranged
@@ -232,7 +233,7 @@ class Recommender(Holdings):
         pool = distinct(map(self.find, listed("candidates", candidates)))
         deadline = self._begin(llm, timeout_s, catalogue=not given)
         over = [*liked, *pool]
-        ranker, degraded = self.ranker_over(over, llm=llm) if given else ranker_of(self.parts, llm)
+        ranker, degraded = self.ranker_over(over, llm=llm, deadline=deadline) if given else ranker_of(self.parts, llm)
         ranked = ranker.rank(Taste.of(liked), pool, said(wish), deadline)
         return slate_of("", ranked, k=len(pool), wish=said(wish), degraded=degraded)
 
@@ -263,10 +264,14 @@ class Recommender(Holdings):
 
     # Its own parts, for those who build on them
 
-    def ranker_over(self, items: Sequence[Item], *, llm: bool = True) -> tuple[Ranker, tuple[Degradation, ...]]:
-        """A ranker whose catalogue is these items, embedded in memory; and why it has no model, if that failed."""
-        reranker, degraded = reranker_of(self.parts, llm)
-        return Ranker.over(items, self.parts.embedder, self.parts.weights, reranker), degraded
+    def ranker_over(
+        self, items: Sequence[Item], *, llm: bool = True, deadline: Deadline | None = None
+    ) -> tuple[Ranker, tuple[Degradation, ...]]:
+        """A ranker whose catalogue is these items, embedded in memory; and what it lacks: the model, or time."""
+        (reranker, degraded), embedder = reranker_of(self.parts, llm), self.parts.embedder
+        vectors = EmbeddedItems(items, embedder, deadline)
+        ranker = Ranker(vectors, embedder, self.parts.weights, tag_rates(items), reranker)
+        return ranker, (*degraded, *vectors.degraded)
 
     def _begin(
         self, llm: bool = True, timeout_s: float | None = None, *, catalogue: bool = True, parts: Parts | None = None

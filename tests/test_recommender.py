@@ -1,5 +1,6 @@
 """The whole path on fifteen films, with the real index, embedder and model."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,6 +115,14 @@ def test_rank_orders_ids_and_foreign_items(palate: Recommender) -> None:
     assert [r.item.title for r in ranked] == ["B", "A"]
     assert all(r.rationale is None for r in ranked)
     assert len(palate.rank([], [])) == 0
+
+
+def test_ranking_given_items_looks_at_the_clock_while_it_embeds(palate: Recommender) -> None:
+    pool = [Item(item_id=f"i{n}", title=f"A title not met before, no. {n}", tags=("Comedy",)) for n in range(600)]
+    slate = palate.rank([Item(item_id="h", title="C", tags=("Comedy",))], pool, llm=False, timeout_s=0.2)
+    assert {place.item.item_id for place in slate} == {item.item_id for item in pool}
+    (degraded,) = slate.degraded
+    assert re.fullmatch(r"out of time while embedding: \d+ of 601 items are ranked .*", degraded.reason)
 
 
 def test_feedback_is_reflected_in_the_next_answer(palate: Recommender) -> None:

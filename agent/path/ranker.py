@@ -15,7 +15,7 @@ from agent.embed.passage import passage_of
 from agent.observe import stages as observed
 from agent.profile.corrections import told_rates
 from agent.profile.taste import recency_weights, taste_vector
-from agent.recall.signals import corrected, cosine, tag_affinity, tag_rates, tags_named, year_closeness
+from agent.recall.signals import corrected, cosine, tag_affinity, tags_named, year_closeness
 from agent.rerank.base import Ranking, Reranker
 from agent.rerank.blend import blend, order
 from agent.rerank.weights import Weights
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 CORRECTIONS, CORRECTIONS_WEIGHT = "corrections", 1.0  # a person's own word counts as much as their acts
 
 Signals = dict[str, Sequence[float]]
+TEXTS_AT_ONCE = 16  # between two looks at the clock: about 0.3 s
+
 Stages = dict[tuple[str, str], Sequence[float]]  # (stage, source) -> one score per candidate
 
 
@@ -43,13 +45,19 @@ class ItemVectors(Protocol):
 
 
 class EmbeddedItems:
-    """Items embedded in memory: the vectors of a data set or of one request, centred on their own mean."""
+    """Items embedded in memory: the vectors of a data set or of one request, centred on their own mean.
 
-    def __init__(self, items: Iterable[Item], embedder: Embedder) -> None:
+    Those for which a deadline leaves no time, the last of them, have none, and `degraded` says so.
+    """
+
+    def __init__(self, items: Iterable[Item], embedder: Embedder, deadline: Deadline | None = None) -> None:
         listed = list({item.item_id: item for item in items}.values())
-        raw = embedder.passages([passage_of(item) for item in listed])
-        self._mean = raw.mean(axis=0) if len(listed) else 0.0
-        self._vectors = dict(zip((item.item_id for item in listed), raw - self._mean, strict=True))
+        raw = _embedded([passage_of(item) for item in listed], embedder, deadline)
+        self._mean = raw.mean(axis=0) if len(raw) else 0.0
+        self._vectors = dict(zip((item.item_id for item in listed), raw - self._mean, strict=False))
+        late = len(listed) - len(raw)
+        reason = f"out of time while embedding: {late} of {len(listed)} items are ranked by their tags and years alone"
+        self.degraded = (Degradation(stage="prior", reason=reason),) if late else ()
 
     def vectors(self, item_ids: Sequence[str]) -> Mapping[str, Vector]:
         """See `ItemVectors.vectors`."""
@@ -139,11 +147,6 @@ class Ranker:
         self._reranker = reranker
         self._learned = learned
 
-    @classmethod
-    def over(cls, items: Sequence[Item], embedder: Embedder, weights: Weights, reranker: Reranker | None) -> Ranker:
-        """A ranker whose catalogue is these items, embedded in memory."""
-        return cls(EmbeddedItems(items, embedder), embedder, weights, tag_rates(items), reranker)
-
     def rank(self, taste: Taste, candidates: Sequence[Item], wish: str | None, deadline: Deadline) -> Order:
         """The candidates best first, ties by item_id. Without a reranker or an opinion of its, the prior's order."""
         started = time.perf_counter()
@@ -209,6 +212,18 @@ class Ranker:
         elif not signals.keys() - {CORRECTIONS}:
             signals["popularity"] = [item.popularity or 0.0 for item in candidates]
         return signals
+
+
+def _embedded(texts: Sequence[str], embedder: Embedder, deadline: Deadline | None) -> Vector:
+    """The vectors of the texts, or of the first of them where a deadline leaves no time for more."""
+    if deadline is None:
+        return embedder.passages(texts)
+    rows = [np.zeros((0, embedder.dimensions), dtype=np.float32)]
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        if deadline.expired:
+            break
+        rows.append(embedder.passages(texts[start : start + TEXTS_AT_ONCE]))
+    return np.concatenate(rows)
 
 
 def _places(candidates: Sequence[Item], stages: Stages, final: Sequence[float]) -> tuple[Place, ...]:
