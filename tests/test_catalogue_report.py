@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.catalogue import Refusal, load_events, load_items, read_events, read_items
+from agent.catalogue.report import forget_refused, refused_of
 from agent.errors import StoreError
 from agent.types import Item
 
@@ -105,11 +106,38 @@ def test_reasons_without_end_are_counted_together(tmp_path: Path) -> None:
 
 
 def test_refused_rows_that_name_a_person_can_be_forgotten(tmp_path: Path) -> None:
-    from agent.catalogue.report import forget_refused
-
     path = tmp_path / "events.jsonl"
     path.write_text('{"row": "ada,1"}\n{"row": "bob\u2028,2"}\n{"row": "z\\u00e9,3"}\n', encoding="utf-8")
     assert forget_refused(tmp_path, "bob") == 1
     assert forget_refused(tmp_path, "zé") == 1
     assert path.read_text(encoding="utf-8") == '{"row": "ada,1"}\n'
     assert forget_refused(tmp_path / "nowhere", "ada") == 0
+
+
+def refused_rows(*rows: Refusal) -> str:
+    return "".join(f"{json.dumps(row.as_json())}\n" for row in rows)
+
+
+@pytest.mark.parametrize("user", ["a", "1", "user", "line"])
+def test_a_row_of_somebody_else_is_neither_given_nor_forgotten(user: str, tmp_path: Path) -> None:
+    """However short an id is, and whatever words the file itself is made of."""
+    carols = Refusal(12, "a user_id is no reason", '{"user_id": "carol", "text": "a-b\\nuser_1"}', user="carol")
+    own = Refusal(1, "unknown kind", "x", user=user)
+    path = tmp_path / "events.jsonl"
+    path.write_text(refused_rows(carols, own), encoding="utf-8")
+    assert list(refused_of(tmp_path, user)) == [own.as_json()]
+    assert forget_refused(tmp_path, user) == 1
+    assert path.read_text(encoding="utf-8") == refused_rows(carols)
+
+
+def test_a_row_that_names_a_person_is_forgotten_whoever_wrote_it(tmp_path: Path) -> None:
+    named = [
+        Refusal(n, "bad", row, user="carol")
+        for n, row in enumerate(("with ada.", r'"\u0061da"', r"so\nada", "ADA", "adam"))
+    ]
+    cut = Refusal(9, "bad", "the beginning of a row…")
+    path = tmp_path / "events.jsonl"
+    path.write_text(refused_rows(*named, cut) + '{"line": 3, "row": "broken', encoding="utf-8")
+    assert list(refused_of(tmp_path, "ada")) == []
+    assert forget_refused(tmp_path, "ada") == 5
+    assert path.read_text(encoding="utf-8").splitlines() == refused_rows(*named[3:]).splitlines()

@@ -22,7 +22,7 @@ from agent.types import Event, Item
 BATCH = 500
 FIRST = 5
 _MAX_REASONS = 1_000
-_ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
+_ESCAPED = re.compile(r"\\(?:u([0-9a-fA-F]{4})|[bfnrt])")
 
 T = TypeVar("T")
 
@@ -188,9 +188,9 @@ def _settle(part: Path, path: Path) -> None:
 
 
 def forget_refused(folder: Path, user_id: str) -> int:
-    """Drop the rows that name a person from all files of refused rows in the folder; how many. Each file as a whole.
+    """Drop the rows that are a person's or name them from all files of refused rows in the folder; how many.
 
-    A row of nobody known whose end is cut off goes too: the name may have stood there.
+    A row of nobody known whose end is cut off goes too: the name may have stood there. Each file changes as a whole.
     """
     files = [*folder.glob("*.jsonl"), *folder.glob(".*.part")] if folder.is_dir() else []
     return sum(_without(path, user_id) for path in sorted(files))
@@ -213,11 +213,11 @@ def _silent(line: str) -> str:
 
 
 def refused_of(folder: Path, user_id: str) -> Iterator[object]:
-    """The refused rows that name a person, as they are kept."""
+    """The refused rows that are known to be a person's own, as they are kept."""
     for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else ():
         for line in path.read_bytes().decode("utf-8", "replace").split("\n"):
-            if _names(line, user_id, certainly=True):
-                yield json.loads(line)
+            if (told := _told(line)).get("user") == user_id:
+                yield told
 
 
 def _without(path: Path, user_id: str) -> int:
@@ -230,20 +230,30 @@ def _without(path: Path, user_id: str) -> int:
     return len(lines) - len(kept)
 
 
-def _names(line: str, user_id: str, *, certainly: bool = False) -> bool:
-    """Whether a refused row speaks of the person, however the id is spelled in it, or may have."""
+def _names(line: str, user_id: str) -> bool:
+    """Whether a refused row is the person's or names them, however the id is spelled in it, or may have.
+
+    In the row of somebody else the id counts as a word of its own: `a` is not named by every row that has an `a`.
+    """
+    told = _told(line)
+    user, row = told.get("user"), str(told.get("row", ""))
+    if user is None and (row.endswith("…") or (line and not told)):
+        return True
     spellings = {user_id, json.dumps(user_id)[1:-1], json.dumps(user_id, ensure_ascii=False)[1:-1]}
+    named = "|".join(map(re.escape, spellings))
+    word = re.compile(named if user is None else rf"(?<![\w-])(?:{named})(?![\w-])")
+    return user == user_id or any(word.search(text) for text in (row, _decoded(row)))
+
+
+def _told(line: str) -> dict[str, object]:
+    """A line of a file of refused rows; empty where it is none."""
     try:
         told = json.loads(line)
-        row = str(told.get("row", ""))
-    except (ValueError, AttributeError):
-        return not certainly and any(spelling in line for spelling in spellings)
-    if "user" not in told and row.endswith("…") and not certainly:
-        return True
-    texts = (line, str(told.get("user", "")), row, _decoded(row))
-    return any(spelling in text for text in texts for spelling in spellings)
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _decoded(row: str) -> str:
     """A row with its escapes resolved, such as JSON writes them."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)), row)
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else " ", row)
