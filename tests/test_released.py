@@ -191,3 +191,26 @@ def test_what_was_spent_is_told(
         store.put_events(likes("new", "f05"))
     assert run(["--folder", str(folder), "learn"]) == 2
     assert "the privacy budget does not reach" in capsys.readouterr().err
+
+
+def test_accounts_that_are_linked_and_kept_apart_count_as_the_one_person_they_are(tmp_path: Path) -> None:
+    items = [f"i{n}" for n in range(5)]
+    settings = private(tmp_path, epsilon=100.0, budget=200, max_items_per_person=2)
+    with Recommender.open(settings=settings) as palate:
+        palate.put_items([Item(item_id=one, title=one, tags=("Drama",)) for one in items])
+        for n, one in enumerate(items):
+            palate.store.put_events(likes(f"account-{n}", one))
+            palate.link("account-0", f"account-{n}") if n else None
+        palate.keep_apart("account-0", True)
+        assert len(palate.store.people()) == 5
+        learn_now(palate.parts)
+        counts = Ledger(palate.store).book.kept(POPULARITY)
+    assert sum(counts.values()) == 2, "the noise of so large an epsilon is none"
+
+
+def test_an_epsilon_that_noise_cannot_be_drawn_for_is_refused() -> None:
+    with pytest.raises(ConfigError, match="there is no noise for an epsilon of 1e-308"):
+        noisy([1], sensitivity=20, epsilon=1e-308)
+    for epsilon in ("1e-308", "1e-17", "0"):
+        with pytest.raises(ConfigError, match=r"privacy\.epsilon .* should be greater than or equal to 0\.0001"):
+            load_settings(environment={"PALATE_PRIVACY_EPSILON": epsilon})

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LIKES = "likes by tag"
 
 People = Sequence[tuple[str, Sequence[Event]]]
-"""What tells one person's lot from another's, and what they did, under all accounts that are read together."""
+"""What tells one person's lot from another's, and what they did, under all linked accounts, also those kept apart."""
 
 
 def released(parts: Parts) -> Learned:
@@ -80,7 +80,7 @@ def state_of(store: Store, settings: Settings) -> str:
 
 def _people(parts: Parts) -> Iterator[tuple[str, list[Event]]]:
     weigh = weigh_by(parts.settings.platforms)
-    for accounts in parts.store.people():
+    for accounts in parts.store.people(whole=True):
         events = [event for account in accounts for event in parts.store.events_of(account) if weigh(event)]
         yield accounts[0], sorted(events, key=attrgetter("dated"))
 

@@ -78,10 +78,11 @@ def identity_of(user_id: str, told: Iterable[Event], at: datetime | None = None)
     return Identity(user_id, ordered, theirs, newest)
 
 
-def people_of(accounts: Iterable[str], told: Iterable[Event]) -> list[tuple[str, ...]]:
+def people_of(accounts: Iterable[str], told: Iterable[Event], *, whole: bool = False) -> list[tuple[str, ...]]:
     """The accounts by person, those together whose events are read together; in their order, by each one's first.
 
-    Accounts of someone who keeps them apart stand alone, as all do that no link connects.
+    Accounts of someone who keeps them apart stand alone, unless people are wanted `whole`, as all do that no link
+    connects.
     """
     known = list(told)
     together = Joined()
@@ -93,7 +94,7 @@ def people_of(accounts: Iterable[str], told: Iterable[Event]) -> list[tuple[str,
     found: dict[str, list[str]] = {}
     for account in accounts:
         name = together.name_of(account)
-        apart = name in newest and named(newest[name]) == "yes"
+        apart = not whole and name in newest and named(newest[name]) == "yes"
         found.setdefault(f"apart {account}" if apart else f"together {name}", []).append(account)
     return [tuple(theirs) for theirs in found.values()]
 

@@ -218,9 +218,10 @@ class Store(Turns):
         """The person whose account this is, by the links that are in force."""
         return identity_of(user_id, self._told([user_id]))
 
-    def people(self) -> list[tuple[str, ...]]:
-        """Everyone who has an event or a turn, each as the accounts that are read together."""
-        return people_of(self.users(), (self._event(body) for body in links.everything(self._database)))
+    def people(self, *, whole: bool = False) -> list[tuple[str, ...]]:
+        """Everyone who has an event or a turn, each as the accounts read together, or `whole`: all linked ones."""
+        told = (self._event(body) for body in links.everything(self._database))
+        return people_of(self.users(), told, whole=whole)
 
     def users(self) -> list[str]:
         """Everyone who has an event or a turn, by id."""
