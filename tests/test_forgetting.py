@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
+import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from agent import Recommender, Settings
 from agent.cli import run
+from agent.errors import StoreError
 from agent.llm.scripted import Scripted
 from agent.parts.learning import learn_now, standing
 from agent.serve.keys import Keys
+from agent.store.store import FILE_NAME
 from agent.types import Event
 from tests.support.promises import Say
 from tests.support.serving import palate, serving
@@ -197,14 +202,42 @@ def test_a_key_bound_to_somebody_forgotten_speaks_for_nobody_and_stays_a_key(tmp
     assert [key.name for key in keys.all()][1] == "shop"
 
 
+def test_a_key_can_call_again_where_a_reader_was_in_the_way(tmp_path: Path) -> None:
+    keys = Keys(tmp_path)
+    secret = keys.add("phone", user="ada")
+    with Recommender.open(settings=Settings(folder=tmp_path)) as here:
+        here.store.put_events([Event(user_id="ada", kind="search", text=WORDS)])
+        with closing(sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM events").fetchone()
+            with pytest.raises(StoreError, match="old bytes may remain"):
+                here.forget("ada")
+        left = keys.find(secret)
+        assert left is not None
+        assert left.user == "ada"
+        here.forget("ada")
+    gone = keys.find(secret)
+    assert gone is not None
+    assert gone.user is not None
+    assert gone.user.startswith("forgotten-")
+
+
 def test_runs_and_backups_are_named_as_not_erased(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     written = tmp_path / "runs" / "eval-1"
     written.mkdir(parents=True)
     (written / "run.json").write_text("{}", encoding="utf-8")
     (tmp_path / "palate-20260101T000000Z.zip").touch()
+    for name, members in {"today.zip": ("manifest.json", "palate.sqlite"), "photos.zip": ("manifest.json",)}.items():
+        with zipfile.ZipFile(tmp_path / name, "w") as packed:
+            for member in members:
+                packed.writestr(member, "{}")
+    (tmp_path / "broken.zip").write_bytes(b"PK")
     assert run(["--folder", str(tmp_path / "data"), "forget", "ada", "--yes"]) == 0
     told = capsys.readouterr()
     named = " ".join(told.err.split())
     assert f"not erased: {written.resolve()} (a run of palate eval)" in named
     assert "palate-20260101T000000Z.zip (a backup)" in named
+    assert "today.zip (a backup)" in named
+    assert "photos" not in named
+    assert "broken" not in named
     assert "Nothing was stored about ada" in told.out

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from agent.errors import ConfigError, NotFound
 from agent.parts.parts import Parts
 from agent.people.acts import Correction, corrections, events_of_acts, rated_acts
-from agent.people.beside import erased_beside
+from agent.people.beside import erased_beside, unbind_keys
 from agent.people.exporting import exported
 from agent.people.person import person_of
 from agent.people.transfer import interests_on
@@ -164,14 +164,17 @@ class People:
         """
         person = self.identity(user_id)
         accounts = (user_id, *(person.others if linked else ()))
-        besides = self._drop(accounts, person.accounts)
+        besides, folder = self._drop(accounts, person.accounts), self.parts.settings.folder
         try:
-            return self.parts.store.forget(*accounts, besides=besides)
+            gone = self.parts.store.forget(*accounts, besides=besides)
         finally:  # what was loaded or read meanwhile, also where old bytes may remain
             self._drop(accounts, person.accounts)
+            unbind_keys(folder, accounts[1:])
+        unbind_keys(folder, [user_id])  # where old bytes remain, a person's own key has to ask again
+        return gone
 
     def _drop(self, accounts: Sequence[str], readers: Sequence[str]) -> dict[str, int]:
-        """Drop what names these accounts beside the store, and what is kept of all that read them; how much of it."""
+        """Drop rows that name these accounts, and what is kept of all that read them; how much is beside the store."""
         for reader in readers:
             self.parts.folds.drop(reader)
         return erased_beside(self.parts.settings.folder, accounts)
