@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +15,7 @@ from agent.cli import run
 from agent.errors import ConfigError, StoreError
 from agent.store.opening import open_store, seal_anew
 from agent.store.sealing import new_key, seal_of
-from agent.store.store import Store
+from agent.store.store import FILE_NAME, Store
 from agent.types import Event
 from tests.support.promises import Say
 from tests.support.talking import talking
@@ -159,3 +161,23 @@ def test_the_commands_encrypt_and_show_no_key(
     assert run(["--folder", str(folder), "encrypt", "--off", "--yes"]) == 0
     monkeypatch.delenv("PALATE_ENCRYPTION_KEY")
     assert texts(Settings(folder=folder)) == WRITTEN
+
+
+def test_encrypting_beside_a_reader_says_what_is_done_and_what_may_remain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "data"
+    write(Settings(folder=folder))
+    (folder / "refused").mkdir()
+    (folder / "refused" / "a.jsonl").write_text('{"line": 4, "reason": "bad", "row": "MARKrow"}\n', encoding="utf-8")
+    monkeypatch.setenv("PALATE_ENCRYPTION_KEY", new_key())
+    with closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM events").fetchone()
+        assert run(["--folder", str(folder), "encrypt"]) == 1
+        said = " ".join(capsys.readouterr().err.split())
+    assert "everything is encrypted, but old bytes may remain" in said
+    assert "Run the same command again when the other process is done" in said
+    assert (folder / "refused" / "a.jsonl").read_text(encoding="utf-8") == '{"line": 4}\n'
+    assert run(["--folder", str(folder), "encrypt"]) == 0
+    assert traces("MARK", tmp_path) == []

@@ -158,10 +158,11 @@ class Database:
         """An insert that can say what happens to rows that are there already (`on_conflict_...`)."""
         return sqlite.insert(table) if self.is_file else postgresql.insert(table)
 
-    def scrub(self) -> None:
+    def scrub(self, done: str = "the rows are deleted", again: str = "Forget again") -> None:
         """Leave no deleted byte in the file or its journal; other engines see to that themselves.
 
-        Raises StoreError when another process was reading, so that old bytes may remain.
+        Raises StoreError when another process was reading, so that old bytes may remain: what is `done` all the same,
+        and what to do `again`.
         """
         if not self.is_file:
             return
@@ -174,8 +175,8 @@ class Database:
                 pooled.close()
         if not clean:
             raise StoreError(
-                f"the rows are deleted, but old bytes may remain: another process was reading {self.name}",
-                "Forget again when the other process is done",
+                f"{done}, but old bytes may remain: another process was reading {self.name}",
+                f"{again} when the other process is done",
             )
 
     def check(self) -> None:

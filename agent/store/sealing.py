@@ -116,7 +116,7 @@ def reseal(database: Database, before: Seal, after: Seal) -> tuple[int, int]:
         note = after.close(_KNOWN) if after.on else None
         _write_note(connection, note)
     database.sealed = note
-    database.scrub()
+    database.scrub(f"everything is {'encrypted' if after.on else 'decrypted'}", "Run the same command again")
     return events, turns
 
 
