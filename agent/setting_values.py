@@ -36,6 +36,8 @@ def _strategy(text: str) -> str:
 def _web_address(text: str) -> str:
     if not text.startswith(("http://", "https://")):
         raise ValueError("should begin with http:// or https://")
+    if "@" in text.split("/")[2]:
+        raise ValueError("holds a user name or a password: give the key as a setting of its own")
     return text.rstrip("/")
 
 

@@ -52,6 +52,9 @@ FILE_NAME = "palate.toml"
 PREFIX = "PALATE_"
 RECORD = "tuned"  # the table of a settings file that tells how values were chosen, and sets none
 
+NOT_IN_FILES = frozenset({"encryption_key"})
+"""What a settings file may not hold: backups take it in, and the key would lie beside what it locks."""
+
 _SEE = "A variable is named after a setting: PALATE_MODEL_REFERENCE sets model.reference"
 
 ECOSYSTEM = {
@@ -165,6 +168,9 @@ def _from_file(path: Path | None) -> Iterator[tuple[str, Any, str]]:
         where = f"{path}:{line_of(path, key) or '?'}"
         if key not in _types():
             raise ConfigError(f"{where}: there is no setting {key}", _hint(key))
+        if key in NOT_IN_FILES:
+            hint = f"Set the variable {environment_name(key)}, and take it out of the file, which backups hold"
+            raise ConfigError(f"{where}: {key} may not stand in a settings file", hint)
         value = _checked(key, raw, where, json_text=True)
         yield key, _beside(path, key, value), f"file {path}"
 
@@ -210,7 +216,7 @@ def _checked(key: str, raw: object, where: str, *, json_text: bool = False) -> A
         return adapter.validate_strings(raw) if isinstance(raw, str) else adapter.validate_python(raw)
     except (ValidationError, TypeError) as error:
         reason = _reason(error) if isinstance(error, ValidationError) else "should not be a date or a time"
-        shown = "" if key.endswith("_key") else f" = {str(raw)[:60]!r}"
+        shown = "" if key.endswith("_key") or "@" in str(raw) else f" = {str(raw)[:60]!r}"
         raise ConfigError(f"{where}: {key}{shown} {reason}", "Correct it or leave it out") from error
 
 

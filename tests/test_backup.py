@@ -19,6 +19,7 @@ from agent import Recommender, Settings
 from agent.backup.making import back_up
 from agent.backup.manifest import STORE
 from agent.backup.restoring import restore
+from agent.cli import run
 from agent.errors import ConfigError, PalateError, StoreError, StoreLocked
 from agent.store.store import Store
 from agent.types import Event, Item
@@ -93,6 +94,25 @@ def test_a_backup_holds_no_index_and_is_its_owners_alone(lived_in: Path, tmp_pat
         assert set(whole.namelist()) == {"manifest.json", *manifest.files}
         assert set(manifest.files) == {STORE, "keys.json", "palate.toml"}
     assert [path for path in tmp_path.iterdir() if path.name.startswith(".palate-backup")] == []
+
+
+def test_a_backup_does_not_hold_the_key_of_what_it_holds(
+    lived_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("cryptography")
+    from agent.store.sealing import new_key
+
+    key = new_key()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PALATE_ENCRYPTION_KEY", key)
+    arguments = ["--folder", str(lived_in), "backup", str(tmp_path / "kept.zip")]
+    assert run(["--folder", str(lived_in), "encrypt"]) == 0
+    assert run(arguments) == 0
+    with zipfile.ZipFile(tmp_path / "kept.zip") as whole:
+        assert "palate.toml" in whole.namelist()
+        assert not [name for name in whole.namelist() if key.encode() in whole.read(name)]
+    (tmp_path / "palate.toml").write_text(f'encryption_key = "{key}"\n')
+    assert run(arguments) == 2, "settings that hold it are refused"
 
 
 def test_a_backup_made_while_others_write_is_of_one_moment(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from agent import Recommender, Settings
 from agent.cli import run
+from agent.parts.learning import learn_now
 from tests.support.gguf_files import tiny_gguf
 from tests.support.serving import ROOT, films_in
 
@@ -120,6 +121,11 @@ def test_an_endpoint_that_is_down_and_one_without_its_key(doctor: Doctor, monkey
     assert down["hint"]
     monkeypatch.setenv("OPENAI_BASE_URL", "https://models.example.org/v1")
     told(doctor(model="openai:some-model")["model"], "fail", "key", "endpoint.api_key")
+    for address in ("http://ada:s3cret@models.example.org/v1", "ada:s3cret@models.example.org/v1"):
+        monkeypatch.setenv("OPENAI_BASE_URL", address)
+        found = doctor(model="openai:some-model")
+        told(found["settings"], "fail", "OPENAI_BASE_URL: endpoint.base_url", "Correct it or leave it out")
+        assert "s3cret" not in json.dumps(found)
 
 
 def test_servers_out_of_reach(doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,9 +171,12 @@ def test_an_empty_folder_and_a_newer_one(folder: Path, doctor: Doctor) -> None:
 
 
 def test_what_was_learned_is_damaged(folder: Path, doctor: Doctor) -> None:
-    (folder / "learned").mkdir()
-    (folder / "learned" / "state.json").write_text("{}")
-    assert doctor().get("learned", {"status": "warn"})["status"] == "warn"
+    with Recommender.open(settings=Settings(folder=folder)) as here:
+        here.tell("ada", likes=["Toy Story", "Heat"])
+        learn_now(here.parts)
+    assert "learned" not in doctor()
+    (folder / "learned" / "record.json").write_text("{}")
+    told(doctor()["learned"], "warn", "its record is damaged", "palate learn")
 
 
 def test_a_store_without_its_key(folder: Path, doctor: Doctor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -156,6 +156,7 @@ def test_any_other_address_needs_a_key(base_url: str) -> None:
         "http://[::1",
         "http://me:pw@h/v1",
         "ftp://me:pw@h",
+        "me:pw@h/v1",
         "",
     ],
 )

@@ -268,3 +268,12 @@ def test_a_linked_file_is_changed_where_it_is_and_keeps_its_mode() -> None:
 def test_the_line_of_a_key_counts_its_table() -> None:
     path = write("x = 1\n[a]\nkey = 1\n[b]\n'key' = 2\nc.d = 3\n")
     assert [line_of(path, key) for key in ("x", "a", "a.key", "b.key", "b.c.d", "z")] == [1, 2, 3, 5, 6, None]
+
+
+def test_the_key_of_the_store_stands_in_no_file_that_backups_hold() -> None:
+    path = write(f'noun = "films"\nencryption_key = "{KEY}"\n')
+    with pytest.raises(ConfigError, match=r"palate\.toml:2: encryption_key may not .* PALATE_ENCRYPTION_KEY") as caught:
+        load_settings(path, environment={})
+    assert KEY not in str(caught.value)
+    write('noun = "films"\n')
+    assert load_settings(path, environment={"PALATE_ENCRYPTION_KEY": KEY}).settings.encryption_key is not None

@@ -39,7 +39,7 @@ def checked_address(base_url: str | None, key: SecretStr) -> str:
 def checked_base_url(base_url: str) -> str:
     """The address, no slash at its end. Raises ConfigError: not http(s), no host, a bad port, a name or password."""
     parts = _split(base_url)
-    if "@" in parts.netloc:
+    if "@" in (parts.netloc or base_url):
         raise ConfigError("base_url holds a user name or a password", "Give the key as api_key instead")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConfigError(f"base_url {base_url!r} is not an http or https address", _EXAMPLE)
