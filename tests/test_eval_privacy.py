@@ -68,7 +68,7 @@ def test_the_table_fits_a_terminal_and_names_all(folder: Path) -> None:
 
 def test_what_is_no_epsilon_and_data_without_a_past_are_refused(folder: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["privacy", "--data", str(folder), "--epsilon", "0"])
-    assert "is no number above 0" in str(done.exception)
+    assert "is no number of at least 0.0001" in str(done.exception)
     for name in ("items.jsonl", "cases.jsonl"):
         (tmp_path / name).write_text((folder / name).read_text(encoding="utf-8"), encoding="utf-8")
     done = CliRunner().invoke(app, ["privacy", "--data", str(tmp_path)])

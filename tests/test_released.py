@@ -21,6 +21,7 @@ from agent.people.interests import background_of
 from agent.privacy.bounded import UNITS, bounded, likes_by_tag, people_by_item
 from agent.privacy.ledger import Ledger, Question
 from agent.privacy.noise import noisy
+from agent.settings import load_settings
 from agent.store.store import Store
 from agent.types import Event, Item
 from tests.support.promises import Say

@@ -20,14 +20,20 @@ def noisy(counts: Sequence[int], *, sensitivity: int, epsilon: float) -> list[in
     """The counts with noise from the operating system's chance, so that together they cost at most `epsilon`.
 
     `sensitivity` is how far one person can move them in sum (the L1 distance): the scale is sensitivity / epsilon.
-    Values may be below 0. Raises ConfigError where the library is missing.
+    Values may be below 0. Raises ConfigError where the library is missing, or has no such noise.
     """
-    return list(_mechanism(sensitivity, epsilon)(list(counts))) if len(counts) else []
-
-
-def _mechanism(sensitivity: int, epsilon: float) -> Any:
-    """The measurement, whose own privacy map says that it costs no more than `epsilon`."""
+    if not len(counts):
+        return []
     dp = _library()
+    try:
+        return list(_mechanism(dp, sensitivity, epsilon)(list(counts)))
+    except dp.OpenDPException as error:
+        reason = f"there is no noise for an epsilon of {epsilon:g}: {error.message or error.variant}"
+        raise ConfigError(reason, "Choose a larger privacy.epsilon") from error
+
+
+def _mechanism(dp: Any, sensitivity: int, epsilon: float) -> Any:
+    """The measurement, whose own privacy map says that it costs no more than `epsilon`."""
     scale = sensitivity / epsilon
     space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l1_distance(T="i64")
     while (made := dp.m.make_laplace(*space, scale=scale)).map(sensitivity) > epsilon:

@@ -9,6 +9,7 @@ import typer
 from agent.commands import render
 from agent.commands.options import JsonOption
 from agent.errors import ConfigError
+from agent.privacy.sections import MIN_EPSILON
 from eval.options import DataOption, LimitOption, listed, watch
 
 if TYPE_CHECKING:
@@ -50,9 +51,10 @@ def _epsilon(text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < float("inf"):
+    if not MIN_EPSILON <= value < float("inf"):
         raise ConfigError(
-            f"--epsilon {render.plain(text)!r} is no number above 0", "Write for example: --epsilon 0.3,1"
+            f"--epsilon {render.plain(text)!r} is no number of at least {MIN_EPSILON:g}",
+            "Write for example: --epsilon 0.3,1",
         )
     return value
 
