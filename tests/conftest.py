@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 _KEPT = pytest.StashKey[dict[tuple[str, str], promises.Promise]]()
+_FAILED = pytest.StashKey[set[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,18 +27,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_KEPT] = {}
+    config.stash[_KEPT], config.stash[_FAILED] = {}, set()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.config.stash[_FAILED].add(promises.named(item.nodeid))
+    return report
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     if session.config.getoption("--promises"):
-        promises.publish(session.config.stash[_KEPT])
+        stash, root = session.config.stash, session.config.rootpath
+        promises.publish(stash[_KEPT], root, failed=stash[_FAILED])
 
 
 @pytest.fixture
 def promise(request: pytest.FixtureRequest) -> promises.Say:
     """`promise(room, text, figure, met)`: what this test has measured, for the table of README.md."""
-    return promises.said_by(request.node.nodeid.split("[")[0], request.config.stash[_KEPT])
+    return promises.said_by(promises.named(request.node.nodeid), request.config.stash[_KEPT])
 
 
 @pytest.fixture(scope="session")
