@@ -2,7 +2,7 @@
 
 pip-audit asks an advisory service about every line of requirements/test.lock. Where that service is out of reach, or
 does not know a package, the list in advisories.json is used, and its date is told. What audit.toml allows passes until
-its date; everything else fails.
+its date; everything else fails, and so does a list that nobody has renewed for 90 days.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import json
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from packaging.specifiers import SpecifierSet
 HERE = Path(__file__).parent
 LOCK, ALLOWED, KEPT = HERE / "test.lock", HERE / "audit.toml", HERE / "advisories.json"
 SERVICE_TIMEOUT_S = 900
+KEPT_FOR = timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -111,21 +112,31 @@ def verdict(findings: Sequence[Finding], allowed: Sequence[Allowance], today: da
     return lines, passes
 
 
+def sources(versions: Set[str], unknown: Set[str], today: date, path: Path = KEPT) -> tuple[str, bool]:
+    """In words who was asked, the kept list about what no service knows; whether that list is new enough to be used."""
+    by_service = f"an advisory service told of {len(versions) - len(unknown)} of {len(versions)} packages"
+    if not unknown:
+        return by_service, True
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    as_of = date.fromisoformat(kept["as_of"])
+    told = f"{by_service}; of the other {len(unknown)} only the {len(kept['advisories'])} advisories tell that were "
+    told += f"kept on {as_of} (requirements/{path.name}), which is no whole list"
+    if today - as_of <= KEPT_FOR:
+        return told, True
+    return f"{told} and TOO OLD: audit where a service is in reach, and renew it with what that tells", False
+
+
 def main() -> int:
     """Ask, compare, and tell; 0 where nothing is left."""
-    versions, report = locked(), asked()
+    versions, report, today = locked(), asked(), datetime.now(UTC).date()
     findings, unknown = answered(report) if report else ([], set(versions))
-    as_of = json.loads(KEPT.read_text(encoding="utf-8"))["as_of"]
-    if unknown:
-        sys.stdout.write(f"no advisory service answered for {len(unknown)} of {len(versions)} packages; ")
-        sys.stdout.write(f"for them the list of {as_of} in requirements/advisories.json is used\n")
-        findings += known_offline({name: version for name, version in versions.items() if name in unknown})
-    lines, passes = verdict(findings, allowances(), datetime.now(UTC).date())
-    sys.stdout.write("".join(f"{line}\n" for line in lines))
-    sys.stdout.write(
-        f"{len(versions)} locked packages, {len(findings)} advisories, {'passed' if passes else 'FAILED'}\n"
-    )
-    return 0 if passes else 1
+    findings += known_offline({name: version for name, version in versions.items() if name in unknown})
+    lines, passes = verdict(findings, allowances(), today)
+    told, is_new = sources(versions.keys(), unknown, today)
+    end = "passed" if passes and is_new else "FAILED"
+    sys.stdout.write("".join(f"{line}\n" for line in [*lines, told]))
+    sys.stdout.write(f"{len(versions)} locked packages, {len(findings)} advisories, {end}\n")
+    return 0 if passes and is_new else 1
 
 
 if __name__ == "__main__":

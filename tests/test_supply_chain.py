@@ -13,7 +13,7 @@ import tomllib
 import zipfile
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
@@ -137,6 +137,32 @@ def test_a_service_that_knows_nothing_is_not_taken_for_a_clean_one() -> None:
     findings, unknown = script.answered(report)
     assert unknown == {"jinja2"}
     assert [(one.package, one.ids, one.summary) for one in findings] == [("h11", ("A", "B"), "bad")]
+
+
+def test_a_kept_list_that_nobody_renewed_does_not_pass() -> None:
+    script = audit()
+    versions, day = set(script.locked()), date(2026, 11, 22)
+    told, is_new = script.sources(versions, versions, day + timedelta(days=90))
+    assert is_new
+    assert "told of 0 of" in told
+    assert "kept on 2026-11-22 (requirements/advisories.json), which is no whole list" in told
+    told, is_new = script.sources(versions, {"jinja2"}, day + timedelta(days=91))
+    assert not is_new
+    assert "TOO OLD" in told
+    assert script.sources(versions, set(), day + timedelta(days=900)) == (
+        f"an advisory service told of {len(versions)} of {len(versions)} packages",
+        True,
+    )
+
+
+@pytest.mark.thorough
+def test_the_audit_passes_today_by_the_kept_list() -> None:
+    script, today = audit(), datetime.now(UTC).date()
+    versions = script.locked()
+    lines, passes = script.verdict(list(script.known_offline(versions)), script.allowances(), today)
+    assert passes, lines
+    told, is_new = script.sources(versions.keys(), versions.keys(), today)
+    assert is_new, told
 
 
 # --- the bill of materials --------------------------------------------------------------------------------------------
