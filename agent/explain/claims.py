@@ -52,6 +52,7 @@ _HARD = (
 _SOFT = re.compile(
     r"[<>\[\]{}|\\~^_=*#@\u2500-\u257f]"
     r"|(?i:(?:[^\W_]|■)\.(?:[^\W\d_]{2}|■)|[a-z0-9-]{2,}[。｡][a-z]{2,})"  # a dot in it, as in a site's
+    rf"|(?:{LETTER}|■)[·‧۔∙•⋅・](?:{LETTER}|■)|\b(?!(?i:and/or|s?he/s?he|his/her|him/her)\b){LETTER}+/{LETTER}+"
 )
 _QUOTES = re.compile(
     r"“([^“”]*)”|\"([^\"]*)\"|《([^《》]*)》|「([^「」]*)」|『([^『』]*)』|(?<!\w)[‘']([^‘’']{2,80})[’'](?!\w)"
@@ -104,7 +105,7 @@ _HONOURS = {
 def unsafe_in(sentence: str, blanked: str) -> Iterator[Span]:
     """Links, markup and characters that no sentence may carry, also where they are written in wide or odd letters.
 
-    Single signs of markup, and words with a dot inside, count only where not blanked.
+    Single signs of markup, and words with a dot or a slash inside, count only where not blanked.
     """
     for at, char in enumerate(sentence):
         if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
