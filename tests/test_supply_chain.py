@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import tomllib
@@ -280,19 +281,22 @@ def test_a_file_without_a_hash_to_hold_it_against_is_said_to_be_so(tmp_path: Pat
 
 LISTENING, ESTABLISHED = "0A", "01"
 IN_PROCESS = """
+import os
 import sys
+sent = []
+outward = {"socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname"}
+sys.addaudithook(lambda event, told: sent.append(event) if event in outward else None)
 from pathlib import Path
 from agent import Recommender, Settings
-from tests.test_supply_chain import sockets_of
-import os
+from tests.test_supply_chain import ESTABLISHED, LISTENING, ports_of
 with Recommender.open(settings=Settings(folder=Path(sys.argv[1]))) as palate:
     slate = palate.recommend("ada", "a funny film", k=2)
-    print(len(slate.recommendations), len(sockets_of(os.getpid())))
+    print(len(slate.recommendations), len(ports_of(os.getpid(), LISTENING, ESTABLISHED)), len(sent), *sent)
 """
 
 
-def sockets_of(pid: int) -> list[str]:
-    """The local addresses (hexadecimal) that a process listens on, or is connected from, over TCP."""
+def ports_of(pid: int, *states: str) -> list[int]:
+    """The ports of a process's TCP sockets that are in one of these states, whatever address they are bound to."""
     inodes = set()
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         try:
@@ -304,7 +308,7 @@ def sockets_of(pid: int) -> list[str]:
         for name in ("tcp", "tcp6")
         for line in Path(f"/proc/{pid}/net/{name}").read_text().splitlines()[1:]
     ]
-    return [row[1] for row in rows if row[3] in (LISTENING, ESTABLISHED) and row[9] in inodes]
+    return [int(row[1].rpartition(":")[2], 16) for row in rows if row[3] in states and row[9] in inodes]
 
 
 @pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="sockets are listed as Linux lists them")
@@ -312,8 +316,9 @@ def test_a_server_listens_on_its_own_socket_alone(tmp_path: Path, promise: Said)
     films_in(tmp_path / "data")
     with serving(tmp_path / "data", "--no-llm") as server:
         assert server.ask("POST", "/v1/recommend", {"user": "ada", "wish": "funny", "k": 2}).status == 200
-        found = [address for address in sockets_of(server.process.pid) if not address.startswith("0000000000")]
-    assert [int(address.rpartition(":")[2], 16) for address in found] == [server.port]
+        found = ports_of(server.process.pid, LISTENING)
+        assert set(ports_of(server.process.pid, ESTABLISHED)) <= {server.port}, "it is asked, and asks nobody"
+    assert found == [server.port]
     environment = {**os.environ, "OMP_WAIT_POLICY": "passive"}
     child = subprocess.run(
         [sys.executable, "-c", IN_PROCESS, str(tmp_path / "data")],
@@ -324,9 +329,17 @@ def test_a_server_listens_on_its_own_socket_alone(tmp_path: Path, promise: Said)
         check=False,
     )
     assert child.returncode == 0, child.stderr
-    assert child.stdout.split() == ["2", "0"], "a recommender with its model opens no socket at all"
-    figure = f"{len(found)} socket of a server, its own; 0 of a recommender"
+    assert child.stdout.split() == ["2", "0", "0"], "a recommender with its model has no socket, and looks up no name"
+    figure = f"{len(found)} socket of a server, its own; 0 of a recommender, and 0 attempts to reach anybody"
     promise("Supply chain", "no port but the server's own is opened; nothing is sent anywhere", figure, len(found) == 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/net/tcp").exists(), reason="sockets are listed as Linux lists them")
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1", "::"])
+def test_a_socket_on_any_address_is_seen(host: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.create_server((host, 0), family=family) as listening:
+        assert listening.getsockname()[1] in ports_of(os.getpid(), LISTENING)
 
 
 def test_collections_are_opened_without_an_embedding_function() -> None:
