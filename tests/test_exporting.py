@@ -35,7 +35,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         here.tell("zed-other", likes=["Alien"])
     Keys(folder).add("phone", user="ada")
     (folder / "refused").mkdir()
-    (folder / "refused" / "a.jsonl").write_text('{"line": 1, "reason": "bad", "row": "ada,x", "user": "ada"}\n')
+    (folder / "refused" / "a.jsonl").write_text(
+        '{"line": 1, "reason": "bad", "row": "ada,x", "user": "ada"}\n'
+        '{"line": 2, "reason": "not ada", "row": "carol,on ada", "user": "carol"}\n{"line": 3, "row": "ada,"}\n'
+    )
     return folder
 
 
