@@ -162,7 +162,7 @@ def long_lists(cases: int) -> tuple[dict[str, Item], list[Case]]:
 @pytest.mark.parametrize(
     ("cases", "texts"), [pytest.param(1, 6, id="few"), pytest.param(6, 60, id="many", marks=pytest.mark.thorough)]
 )
-@pytest.mark.parametrize("strategy", ["likelihood", "pointwise"])
+@pytest.mark.parametrize("strategy", ["likelihood", "pointwise", "likelihood+renown"])
 def test_what_a_text_buys_is_measured(cases: int, texts: int, strategy: str, llama: Llama, promise: Say) -> None:
     """The rank lift of the default model: told, and held against the aim, and never asserted but for the ids."""
     items, chosen = long_lists(cases)
