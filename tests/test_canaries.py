@@ -138,7 +138,8 @@ def test_what_one_person_says_to_the_server_reaches_no_other(
     keys = Keys(tmp_path)
     bearer = {n: {"authorization": f"Bearer {keys.add(f'key{n}', user=f'u{n}')}"} for n in range(people)}
     answered: list[bytes] = []
-    with serving(tmp_path, env={"PALATE_SERVE_TIMEOUT_S": "300"}) as server:
+    room = {"PALATE_SERVE_TIMEOUT_S": "300", "PALATE_SERVE_QUEUE": "100"}  # so that hardly anybody is sent away
+    with serving(tmp_path, env=room) as server:
 
         def ask(n: int) -> Sequence[object]:
             word = canary_of(n)
