@@ -9,7 +9,8 @@
     ├── Taken                   the id of an event is that of another account's     .event_id, .user_id
     ├── PromptError             a prompt file, its header or its rendering is wrong
     ├── StoreError              the data folder, its database or its index
-    │   └── StoreLocked         another process holds it
+    │   ├── StoreLocked         another process holds it
+    │   └── StoreLost           what was there is gone
     └── ModelError              a model or an endpoint
         ├── ModelUnavailable    missing, corrupt, refused, down
         ├── ModelTimeout        out of time
@@ -89,6 +90,10 @@ class StoreError(PalateError):
 
 class StoreLocked(StoreError):
     """Another process holds the data folder."""
+
+
+class StoreLost(StoreError):
+    """The rows of the index that were there are gone, as from a server that was emptied."""
 
 
 class ModelError(PalateError):

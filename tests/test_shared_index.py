@@ -8,13 +8,16 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from agent.errors import StoreError, StoreLocked
+from agent.errors import StoreError, StoreLocked, StoreLost
+from agent.recall.chroma import shared_shelf
 from agent.recall.index import Index
+from agent.recall.ledger import Shared
 from agent.recall.where import parse_where
 from agent.settings import ChromaSettings
 from agent.store.store import Store
@@ -184,6 +187,49 @@ def test_a_server_that_restarts_is_an_error_and_then_none(url: str, server: Chro
         server.start()
         assert found(index) == before
         assert index.sync(catalogue(61), catalogue="v2").added == 1
+
+
+class Faltering:
+    """A shelf or notes of which one call fails, as in a moment without a network."""
+
+    def __init__(self, inner: object, name: str) -> None:
+        self._inner, self._name, self.falters = inner, name, False
+
+    def __getattr__(self, name: str) -> object:
+        if self.falters and name == self._name:
+            self.falters = False
+            raise StoreError("the network is gone")
+        return getattr(self._inner, name)
+
+
+@pytest.mark.parametrize("place", ["shelf", "notes"])
+def test_a_refresh_that_fails_is_made_up_for_by_the_next_one(url: str, server: ChromaServer, place: str) -> None:
+    with opened(url, server) as writer, Store.at_url(url) as store:
+        writer.sync(catalogue(60), catalogue="v1")
+        ledger: Any = Faltering(Shared(store), "load")
+        shelf: Any = Faltering(shared_shelf(server.settings, Shared(store).name()), "open")
+        with Index(EMBEDDER, shelf, ledger, pushdown_max_rows=9) as reader:
+            before = found(reader)
+            writer.sync(catalogue(70), catalogue="v2", rebuild=True)
+            (shelf if place == "shelf" else ledger).falters = True
+            with pytest.raises(StoreError, match="the network is gone"):
+                reader.refresh()
+            assert reader.stale
+            reader.refresh()
+            assert reader.equals("v2", 70)
+            assert len(found(reader)) == len(before) == 30
+
+
+def test_a_server_that_was_emptied_is_noticed_and_filled_anew(url: str, server: ChromaServer) -> None:
+    with opened(url, server) as index, Store.at_url(url) as store:
+        index.sync(catalogue(60), catalogue="v1")
+        shared_shelf(server.settings, Shared(store).name()).keep_only("")
+        assert index.equals("v1", 60), "nobody told it yet"
+        with pytest.raises(StoreLost):
+            found(index)
+        assert not index.usable
+        assert index.sync(catalogue(60), catalogue="v1").rebuilt == "its rows are missing"
+        assert len(found(index)) == 30
 
 
 def test_indexes_of_different_databases_do_not_meet_on_one_server(

@@ -14,6 +14,8 @@ import pytest
 
 from agent import Recommender, Settings
 from agent.catalogue import load_items, read_items
+from agent.recall.chroma import shared_shelf
+from agent.recall.ledger import Shared
 from agent.store.store import Store
 from agent.types import Item
 from tests.support.chroma_server import ChromaServer
@@ -121,6 +123,15 @@ def test_a_catalogue_that_a_third_one_changes_is_known_to_both(two: Two, shared:
         palate.sync_index(rebuild=True)
     for server in two:
         assert len(shown(server, "eve", 16)) == 15
+
+
+def test_vectors_that_their_server_lost_are_written_anew(two: Two, shared: Settings) -> None:
+    assert shared.database is not None
+    with Store.at_url(shared.database.get_secret_value()) as store:
+        shared_shelf(shared.chroma, Shared(store).name()).keep_only("")
+    for server in two:  # whoever asks first may be told, and only once
+        server.ask("POST", "/v1/recommend", {"user": "flo", "wish": "a war film", "k": 3})
+        assert len(shown(server, "flo")) == 15
 
 
 @pytest.mark.parametrize("seconds", [3, 20])

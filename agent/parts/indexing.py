@@ -68,6 +68,10 @@ def sync_index(parts: Parts, *, rebuild: bool = False, wait_s: float | None = No
 
 
 def behind(parts: Parts, version: str) -> bool:
-    """Whether an index that others write to was written since it was looked at, or is of another catalogue."""
+    """Whether the index must be brought up: rows are lost, others wrote since it was looked at, or it is of another
+    catalogue. What of that others may have done is asked of an index that they share.
+    """
     index: Index | None = kept(parts, "index")
-    return index is not None and index.shared and (index.stale or not index.follows(version))
+    if index is None:
+        return False
+    return not index.usable or (index.shared and (index.stale or not index.follows(version)))

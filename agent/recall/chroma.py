@@ -20,7 +20,7 @@ from chromadb.config import Settings as ClientSettings
 from chromadb.errors import ChromaError, NotFoundError
 from chromadb.utils.embedding_functions import OpenCLIPEmbeddingFunction
 
-from agent.errors import StoreError
+from agent.errors import StoreError, StoreLost
 from agent.recall.held import Held
 from agent.recall.lock import Lock, locked
 from agent.recall.rows import IDS_PER_CALL, Rows, ServedRows
@@ -222,4 +222,5 @@ class _Translated:
             hint = (
                 "See that the server runs" if isinstance(self._where, str) else "Build it anew: palate index --rebuild"
             )
-            raise StoreError(f"the index at {self._where} failed: {reason[0][:300]}", hint) from error
+            failed = StoreLost if isinstance(error, NotFoundError) else StoreError
+            raise failed(f"the index at {self._where} failed: {reason[0][:300]}", hint) from error

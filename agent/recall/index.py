@@ -81,7 +81,7 @@ class Index(SyncedIndex):
         """From now on be as `in_memory` makes one; the folder stays locked, and what lies there is left alone."""
         with self._one_at_a_time:
             self._left, self._shelf, self._ledger = self._shelf, memory_shelf(), InMemory()
-            self._state, self._rows, self._stamp, self._problem = None, None, self._ledger.stamp(), self._load()
+            self._take_up()
 
     def close(self) -> None:
         """Let go of the folder. Calling it twice is harmless."""

@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 import numpy as np
 
 from agent.embed.base import Embedder
-from agent.errors import StoreError
+from agent.errors import StoreError, StoreLost
 from agent.recall.ledger import Ledger
 from agent.recall.nearest import Hit, nearest, through_graph
 from agent.recall.report import Health
@@ -23,6 +23,7 @@ from agent.types import Candidate, Vector
 
 PUSHDOWN_MAX_ROWS = 2_000
 HALF_WRITTEN = "it was left half-written"
+ROWS_MISSING = "its rows are missing"
 
 T = TypeVar("T")
 
@@ -45,8 +46,7 @@ class VectorIndex:
         self._closed = False
         self._state: State | None = None
         self._rows: Collection | None = None
-        self._stamp = ledger.stamp()
-        self._problem = self._load()
+        self._take_up()
 
     def close(self) -> None:
         """Let go of the folder. Calling it twice is harmless."""
@@ -107,9 +107,8 @@ class VectorIndex:
         """Take up what another process has written since; while one is writing, the rows as they are known stay."""
         with self._one_at_a_time:
             while self.stale:
-                self._stamp = self._ledger.stamp()
                 known = self._state, self._rows, self._problem
-                self._problem = self._load()
+                self._take_up()
                 if self._problem == HALF_WRITTEN and known[1] is not None:
                     self._state, self._rows, self._problem = known
 
@@ -123,7 +122,7 @@ class VectorIndex:
             with self._ledger.alone(wait_s):
                 if self._ledger.shared:  # if the last writer died over it, it is unfinished: now that is known
                     with self._one_at_a_time:
-                        self._stamp, self._problem = self._ledger.stamp(), self._load()
+                        self._take_up()
                 self._writing = True
                 try:
                     yield
@@ -182,31 +181,42 @@ class VectorIndex:
         with self._one_at_a_time:
             try:
                 return ask(*self._usable())
-            except StoreError:
-                if not self.stale:
-                    raise
-                self.refresh()
-                return ask(*self._usable())
+            except StoreError as error:
+                if self.stale:
+                    self.refresh()
+                    return ask(*self._usable())
+                if isinstance(error, StoreLost):
+                    self._rows, self._problem = None, ROWS_MISSING
+                raise
 
-    def _load(self) -> str:
-        """Open what is there; why it cannot be used, or an empty string."""
+    def _take_up(self) -> None:
+        """Know what is there. Where that fails, what was known stays, and is as stale as it was."""
+        stamp = self._ledger.stamp()
+        self._state, self._rows, self._problem = self._load()
+        self._stamp = stamp
+
+    def _load(self) -> tuple[State | None, Collection | None, str]:
+        """What is there, opened, and why it cannot be used, or an empty string."""
         state = self._ledger.load()
         if state is None:
-            return "its record is damaged or of another version" if self._ledger.begun() else "there is none yet"
-        self._state, self._rows = state, None
+            return (
+                None,
+                None,
+                "its record is damaged or of another version" if self._ledger.begun() else "there is none yet",
+            )
         if not state.settled:
-            return HALF_WRITTEN
+            return state, None, HALF_WRITTEN
         if not state.generation:
-            return ""
+            return state, None, ""
         if dict(self._shelf.files(state.generation)) != dict(state.files or {}):
-            return "its files are damaged"
+            return state, None, "its files are damaged"
         rows = self._shelf.open(state.generation)
         if rows is None or rows.count() != len(state.fingerprints):
-            return "its rows are missing"
-        self._rows = rows
-        if state.files:
-            self._settle(state)  # opening alone changes a few bytes
-        return ""
+            return state, None, ROWS_MISSING
+        if state.files:  # opening alone changes a few bytes
+            state = self._settled(state)
+            self._ledger.save(state)
+        return state, rows, ""
 
     def _usable(self) -> tuple[State, Collection | None]:
         problem = self._problem or self._other_embedder()
@@ -233,10 +243,13 @@ class VectorIndex:
         return question
 
     def _settle(self, state: State) -> None:
-        files = self._shelf.files(state.generation) if state.generation else {}
-        self._state = replace(state, files=files, settled=True)
+        self._state = self._settled(state)
         self._save(self._state)
         self._problem = ""
+
+    def _settled(self, state: State) -> State:
+        files = self._shelf.files(state.generation) if state.generation else {}
+        return replace(state, files=files, settled=True)
 
     def _save(self, state: State) -> None:
         self._ledger.save(state)
