@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -21,6 +23,9 @@ from agent.backup.manifest import STORE
 from agent.backup.restoring import restore
 from agent.cli import run
 from agent.errors import ConfigError, PalateError, StoreError, StoreLocked
+from agent.privacy.ledger import Ledger, Question
+from agent.serve.keys import Keys
+from agent.store import sqlite_file
 from agent.store.store import Store
 from agent.types import Event, Item
 from tests.support.serving import ROOT, films_in, palate, wait_for
@@ -29,6 +34,9 @@ Said = Callable[..., None]
 WRITER = """
 import sys
 from pathlib import Path
+from agent.privacy.ledger import Ledger, Question
+from agent.serve.keys import Keys
+from agent.store import sqlite_file
 from agent.store.store import Store
 from tests.test_backup import event
 with Store.open(Path(sys.argv[1])) as store:
@@ -160,6 +168,117 @@ def test_a_folder_in_use_is_not_restored_over(lived_in: Path, tmp_path: Path) ->
         _ = here.index
         with pytest.raises(StoreLocked):
             restore(Settings(folder=lived_in), target, tmp_path / "none.toml", force=True)
+
+
+def test_whoever_has_the_store_open_goes_on_with_what_was_restored(tmp_path: Path, promise: Said) -> None:
+    folder = tmp_path / "data"
+    with Store.open(folder) as here:
+        here.put_events([event(1), event(2)])
+        target, _ = back_up(Settings(folder=folder), tmp_path / "kept.zip")
+        here.put_events([event(3)])
+        before = here.standing_of("ada")
+        restore(Settings(folder=folder), target, tmp_path / "none.toml", force=True)
+        assert [one.event_id for one in here.events_of("ada")] == ["e1", "e2"]
+        assert here.standing_of("ada").state != before.state, "nobody goes on with a profile of before"
+        here.put_events([event(n) for n in range(4, 40)])
+    with Store.open(folder) as again:
+        kept = {one.event_id for one in again.events_of("ada")}
+        again.check()
+    acknowledged = {"e1", "e2", *(f"e{n}" for n in range(4, 40))}
+    assert kept == acknowledged
+    figure = f"{len(kept & acknowledged)} of {len(acknowledged)} acts kept that were told before and after"
+    promise("Operations", "a store that is open while a backup is restored loses nothing told since", figure, True)
+
+
+def test_a_store_elsewhere_is_restored_whole_and_a_damaged_one_replaced(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "disk" / "other.sqlite"
+    settings = Settings(folder=tmp_path / "data", database=f"sqlite:///{elsewhere}")
+    with Store.at_url(f"sqlite:///{elsewhere}") as store:
+        store.put_events([event(1)])
+    target, _ = back_up(settings, tmp_path / "kept.zip")
+    for damaged in (b"", b"no database" * 999, elsewhere.read_bytes()[:5000]):
+        elsewhere.write_bytes(damaged)
+        restore(settings, target, tmp_path / "none.toml", force=True)
+        with Store.at_url(f"sqlite:///{elsewhere}") as store:
+            store.check()
+            assert [one.event_id for one in store.events_of("ada")] == ["e1"]
+    assert sorted(path.name for path in elsewhere.parent.iterdir()) == ["other.sqlite"]
+
+
+def test_a_store_that_another_writes_to_is_left_alone(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        Store.open(tmp_path / name).close()
+    one, two = tmp_path / "one" / STORE, tmp_path / "two" / STORE
+    with closing(sqlite3.connect(one, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            sqlite_file.overwrite(one, two, timeout_s=0.1)
+    assert sqlite_file.overwrite(one, two)
+
+
+def test_files_that_change_during_a_backup_do_not_spoil_it(tmp_path: Path) -> None:
+    folder, done = tmp_path / "data", threading.Event()
+    with Store.open(folder) as store:
+        store.put_events(event(n) for n in range(2_000))
+
+    def change() -> None:
+        for n in itertools.count():
+            (folder / "fresh").write_text("k" * (n % 999))
+            (folder / "fresh").replace(folder / "keys.json")
+            if done.is_set():
+                return
+
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        target, _ = back_up(Settings(folder=folder), tmp_path / "kept.zip")
+    finally:
+        done.set()
+        changing.join()
+    assert restore(Settings(folder=tmp_path / "other"), target, tmp_path / "none.toml").keys
+
+
+def test_a_backup_replaces_an_older_one_and_no_other_file(lived_in: Path, tmp_path: Path) -> None:
+    settings = Settings(folder=lived_in)
+    (tmp_path / "notes.txt").write_text("mine")
+    for place in (lived_in / STORE, tmp_path / "notes.txt"):
+        before = place.read_bytes()
+        with pytest.raises(ConfigError, match="is there and is no backup"):
+            back_up(settings, place)
+        assert place.read_bytes() == before
+    for _ in range(2):
+        back_up(settings, tmp_path / "kept.zip")
+
+
+def test_what_was_revoked_and_spent_since_stays_so(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    keys = Keys(folder)
+    with Store.open(folder) as store:
+        lost = keys.add("lost")
+        Ledger(store).release([Question("a", {"x": 1}, 1)], epsilon=1, budget=9, of="v1")
+        target, _ = back_up(Settings(folder=folder), tmp_path / "kept.zip")
+        keys.remove("lost")
+        Ledger(store).release([Question("b", {"x": 1}, 1)], epsilon=2, budget=9, of="v1")
+        done = restore(Settings(folder=folder), target, tmp_path / "none.toml", force=True)
+        assert (done.keys, done.spent) == (False, 0.0)
+        assert keys.find(lost) is None
+        assert Ledger(store).book.spent == 3
+    told = palate(tmp_path / "other", "restore", str(target))
+    assert "one that was removed since opens again" in " ".join(told.stderr.split())
+    assert "of the privacy budget 1 is spent" in " ".join(told.stderr.split())
+    assert Keys(tmp_path / "other").find(lost) is not None
+
+
+def test_what_people_said_is_its_owners_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with Store.open(folder) as store:
+        store.put_events([event(1)])
+        files = sorted(folder.glob("palate.sqlite*"))
+        assert len(files) == 3
+        assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {0o600}
+    target, _ = back_up(Settings(folder=folder), tmp_path / "kept.zip")
+    restore(Settings(folder=tmp_path / "other"), target, tmp_path / "none.toml")
+    assert stat.S_IMODE((tmp_path / "other" / STORE).stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("damage", ["cut", "byte", "other", "name", "newer", "none", "folder"])

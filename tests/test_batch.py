@@ -7,6 +7,7 @@ import json
 import os
 import random
 import signal
+import stat
 import subprocess
 import sys
 import time
@@ -241,6 +242,7 @@ def test_what_comes_later_than_the_moment_counts_nothing(folder: Path, tmp_path:
     first, second = (json.loads(line) for line in (tmp_path / "o").read_text().splitlines())
     assert _ids(first) == _ids(second)
     assert not {event.item_id for event in likes}.isdisjoint(_ids(first))
+    assert stat.S_IMODE((tmp_path / "o").stat().st_mode) == 0o600, "it tells what people are taken to like"
 
 
 def _ids(row: dict[str, list[dict[str, object]]]) -> list[object]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from agent.backup.manifest import NAME, SETTINGS, STORE, Manifest, member_of
-from agent.errors import ConfigError
+from agent.backup.manifest import NAME, SETTINGS, STORE, Manifest, member_of, parsed
+from agent.errors import ConfigError, StoreError
 from agent.settings import Settings
 from agent.store import sqlite_file
 from agent.store.database import Database
@@ -23,13 +24,15 @@ def back_up(settings: Settings, destination: Path, settings_file: Path | None = 
 
     A folder as the destination gets a file named after the moment. The store is copied as of one moment, whoever is
     writing; the index and what was learned are left out, for both are computed anew. Only its owner may read the file:
-    it holds what people did and said. Raises StoreError, ConfigError.
+    it holds what people did and said. An older backup in its place is replaced. Raises StoreError, ConfigError also
+    where another file lies there.
     """
     check_place(settings, "back up")
     if not store_file(settings).is_file():
         raise ConfigError(f"there is nothing to back up in {settings.folder}", "Load a catalogue: palate load FILE")
     now = datetime.now(UTC)
     target = destination / f"palate-{now:%Y%m%dT%H%M%SZ}.zip" if destination.is_dir() else destination
+    _check_free(target)
     with (
         sqlite_file.translated(f"cannot write the backup {target}"),
         tempfile.TemporaryDirectory(prefix=".palate-backup-", dir=target.parent) as name,
@@ -69,10 +72,24 @@ def _gathered(settings: Settings, settings_file: Path | None, room: Path) -> Ite
     copy = room / STORE
     sqlite_file.copy_whole(store_file(settings), copy)
     yield STORE, copy
-    for path in sorted(settings.folder.glob("*.json")):
-        yield path.name, path
+    small = {path.name: path for path in sorted(settings.folder.glob("*.json"))}
     if settings_file is not None and settings_file.is_file():
-        yield SETTINGS, settings_file
+        small[SETTINGS] = settings_file
+    for name, path in small.items():  # copied first: what is hashed is what is packed, whoever writes meanwhile
+        shutil.copyfile(path, room / name)
+        yield name, room / name
+
+
+def _check_free(target: Path) -> None:
+    """Do nothing where nothing or an older backup lies. Raises ConfigError for another file, as for the store."""
+    if not target.exists():
+        return
+    try:
+        with zipfile.ZipFile(target) as whole:
+            parsed(whole.read(NAME), target)
+    except (OSError, KeyError, zipfile.BadZipFile, StoreError) as error:
+        hint = "Name another file, or a folder"
+        raise ConfigError(f"{target} is there and is no backup that can be replaced", hint) from error
 
 
 def _counts(copy: Path) -> tuple[int, int, int]:

@@ -17,6 +17,7 @@ NAME = "manifest.json"
 LAYOUT = 1
 STORE = FILE_NAME  # under the name that it has in a data folder
 SETTINGS = "palate.toml"
+KEYS = "keys.json"  # hashes of the server's keys
 LEFT_OUT = ("index", "learned")  # both are computed anew from what is kept
 
 PlainName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]

@@ -6,19 +6,25 @@ import hashlib
 import os
 import shutil
 import tempfile
+import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from agent.backup.making import check_place, store_file
-from agent.backup.manifest import LEFT_OUT, NAME, SETTINGS, STORE, Manifest, parsed
+from agent.backup.manifest import KEYS, LEFT_OUT, NAME, SETTINGS, STORE, Manifest, parsed
 from agent.errors import ConfigError, StoreError
+from agent.privacy.ledger import NOTE as LEDGER
+from agent.privacy.ledger import longer, spent_in
 from agent.recall.lock import locked
 from agent.settings import Settings
 from agent.store import sqlite_file
 from agent.store.database import Database
+from agent.store.store import FORGETTING
+from agent.store.turns import Turns
 
 _CHUNK_BYTES = 1 << 20
 _MANIFEST_BYTES = 1 << 20
@@ -26,12 +32,25 @@ _LOCK_TIMEOUT_S = 0.5
 _LOCKS = ("lock", "holder")
 
 
-def restore(settings: Settings, source: Path, settings_file: Path, *, force: bool = False) -> tuple[Manifest, bool]:
-    """Make the data folder what it was when the backup was made; what it holds, and whether settings were put back.
+class Restored(NamedTuple):
+    """What a backup held, whether its settings and keys were put back, and what it tells to be spent of the privacy
+    budget where the folder did not know that itself.
+    """
+
+    manifest: Manifest
+    settings: bool
+    keys: bool
+    spent: float
+
+
+def restore(settings: Settings, source: Path, settings_file: Path, *, force: bool = False) -> Restored:
+    """Make the data folder what it was when the backup was made.
 
     All of it is unpacked and checked first. The index and what was learned are emptied, to be computed anew. Settings
-    are put at `settings_file` unless there are some. Raises ConfigError where the folder holds a store and `force` is
-    not set, StoreLocked where another process uses it, StoreError for a backup that is damaged.
+    are put at `settings_file` unless there are some; the folder's own keys stay, and its privacy ledger where more was
+    spent by it. A process that has the store open reads what was restored from then on. Raises ConfigError where the
+    folder holds a store and `force` is not set, StoreLocked where another process uses its index, StoreError for a
+    backup that is damaged.
     """
     folder = settings.folder
     check_place(settings, "restore")
@@ -43,7 +62,7 @@ def restore(settings: Settings, source: Path, settings_file: Path, *, force: boo
         with _alone(folder), tempfile.TemporaryDirectory(prefix=".restoring-", dir=folder) as name:
             manifest = _unpacked(source, Path(name))
             _check_store(Path(name) / STORE, source)
-            return manifest, _put_in_place(manifest, Path(name), settings, settings_file)
+            return _put_in_place(manifest, Path(name), settings, settings_file)
 
 
 @contextmanager
@@ -100,31 +119,61 @@ def _check_store(path: Path, source: Path) -> None:
         database.close()
 
 
-def _put_in_place(manifest: Manifest, room: Path, settings: Settings, settings_file: Path) -> bool:
-    """The unpacked files, each moved whole; what was derived from the older store goes first."""
+def _put_in_place(manifest: Manifest, room: Path, settings: Settings, settings_file: Path) -> Restored:
+    """The unpacked files, each put there whole; what was derived from the older store goes first."""
     for derived in LEFT_OUT:
         _empty(settings.folder / derived)
-    store = store_file(settings)
-    for suffix in ("-wal", "-shm", "-journal"):
-        store.with_name(store.name + suffix).unlink(missing_ok=True)
+    spent = _put_store(room / STORE, store_file(settings))
+    own = {SETTINGS: settings_file, KEYS: settings.folder / KEYS}
+    put = manifest.files.keys() - {STORE} - {name for name, place in own.items() if place.exists()}
+    for name in sorted(put):
+        place = own.get(name, settings.folder / name)
+        _beside(room / name, place).replace(place)
+    return Restored(manifest, SETTINGS in put, KEYS in put, spent)
+
+
+def _put_store(fresh: Path, store: Path) -> float:
+    """Put the store in place, also under those who have it open; what the backup says was spent of the privacy budget.
+
+    Where the older store says that more was spent, that stays.
+    """
+    with Turns(Database.in_file(fresh, read_only=False)) as notes:
+        told, known = notes.meta_get(LEDGER), _ledger_of(store)
+        if (book := longer(told, known)) is not None:
+            notes.meta_put(LEDGER, book)
+        notes.meta_put(FORGETTING, uuid.uuid4().hex)  # so that nobody goes on with what they know of people
     sqlite_file.copy_beside(store).unlink(missing_ok=True)
-    _move(room / STORE, store)
-    for name in manifest.files:
-        if name not in (STORE, SETTINGS):
-            _move(room / name, settings.folder / name)
-    if SETTINGS not in manifest.files or settings_file.exists():
-        return False
-    _move(room / SETTINGS, settings_file)
-    return True
+    if not sqlite_file.overwrite(store, fresh):
+        beside = _beside(fresh, store)
+        for suffix in ("-wal", "-shm", "-journal"):
+            store.with_name(store.name + suffix).unlink(missing_ok=True)
+        beside.replace(store)
+    return 0.0 if known else spent_in(told)
 
 
-def _move(source: Path, target: Path) -> None:
-    with source.open("r+b") as file:
-        os.fsync(file.fileno())
+def _ledger_of(store: Path) -> str | None:
+    """The privacy ledger of a store; None where it has none or cannot be read."""
+    if not store.exists():
+        return None
     try:
-        source.replace(target)
-    except OSError:  # another file system
-        shutil.copyfile(source, target)
+        with Turns(Database.in_file(store, read_only=True)) as notes:
+            return notes.meta_get(LEDGER)
+    except StoreError:
+        return None
+
+
+def _beside(source: Path, target: Path) -> Path:
+    """A synced copy beside the target, its owner's alone, to be renamed: also where that is another disk."""
+    fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        fresh.touch(mode=0o600)
+        shutil.copyfile(source, fresh)
+        with fresh.open("r+b") as file:
+            os.fsync(file.fileno())
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+    return fresh
 
 
 def _empty(folder: Path) -> None:

@@ -82,7 +82,7 @@ class Output:
 
     def append(self, shards: Iterator[list[str]]) -> Iterator[int]:
         """Write the lines of each shard and sync them to the disk; how many lines there are after each."""
-        with self.path.open("ab") as file:
+        with open(self.path, "ab", opener=_private) as file:
             for lines in shards:
                 file.write("".join(f"{line}\n" for line in lines).encode())
                 file.flush()
@@ -105,6 +105,10 @@ class Output:
                     _check(self.path, line, users[n - 1])
         os.truncate(self.path, ends[-1])
         return min((len(ends) - 1) * SHARD, len(users))
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)  # it holds what people are taken to like
 
 
 def _check(path: Path, line: bytes, user_id: str) -> None:

@@ -41,20 +41,27 @@ def restore(
     """Make the data folder what a backup holds.
 
     Every file is checked by its hash before anything is touched. A folder that holds a store is left alone unless
-    --force is given, and one that a server uses is refused. Settings are put back only where there are none.
+    --force is given, and one whose index a server uses is refused. Settings and keys are put back only where there are
+    none.
     """
     from agent.backup.restoring import restore as put_back
     from agent.settings import FILE_NAME
 
     flags = options_of(ctx)
     settings = flags.load().settings
-    manifest, with_settings = put_back(settings, source, flags.config or Path(FILE_NAME), force=force)
+    done = put_back(settings, source, flags.config or Path(FILE_NAME), force=force)
+    manifest = done.manifest
     if as_json:
-        render.write_json({"folder": str(settings.folder), "settings": with_settings, **_shape(manifest)})
+        told = {"folder": str(settings.folder), "settings": done.settings, "keys": done.keys}
+        render.write_json({**told, **_shape(manifest)})
         return
     typer.echo(f"{settings.folder}: {_told(manifest)}, as of {manifest.at}")
     then = "palate index, and palate learn" if manifest.learned else "palate index"
     render.note(f"the first answer builds the index; to do it now: {then}")
+    if done.keys:
+        render.note("keys are those of the backup: one that was removed since opens again (palate serve keys list)")
+    if done.spent:
+        render.note(f"of the privacy budget {done.spent:g} is spent; what was released after the backup is not counted")
 
 
 def _told(manifest: Manifest) -> str:

@@ -19,7 +19,7 @@ from agent.privacy.noise import noisy
 if TYPE_CHECKING:
     from agent.store.store import Store
 
-_NOTE = "privacy ledger"
+NOTE = "privacy ledger"
 _ROUNDING = 1e-9
 
 Counts = Mapping[str, int]
@@ -74,7 +74,7 @@ class Ledger:
     @property
     def book(self) -> Book:
         """As it stands."""
-        return _read(self._store.meta_get(_NOTE))
+        return _read(self._store.meta_get(NOTE))
 
     def release(
         self, questions: Sequence[Question], *, epsilon: float, budget: float, of: str, now: datetime | None = None
@@ -84,7 +84,7 @@ class Ledger:
         What was released before with the same costs from the same state, `of`, is kept and costs nothing. Raises
         ConfigError where the budget does not reach: then nothing is released.
         """
-        known = self._store.meta_get(_NOTE)
+        known = self._store.meta_get(NOTE)
         book = _read(known)
         at = (now or datetime.now(UTC)).isoformat(timespec="seconds")
         wanted = {q.name: Entry(q.name, at, epsilon, q.sensitivity, of) for q in questions}
@@ -105,7 +105,17 @@ class Ledger:
                 raise StoreError("another process released something meanwhile", "Do it again: palate learn")
             return json.dumps(asdict(paid))
 
-        self._store.meta_change(_NOTE, changed)
+        self._store.meta_change(NOTE, changed)
+
+
+def longer(*books: str | None) -> str | None:
+    """Of books as they are kept, the one in which most was spent; None where there is none."""
+    return max(books, key=spent_in, default=None)
+
+
+def spent_in(book: str | None) -> float:
+    """What was spent, in a book as it is kept."""
+    return _read(book).spent
 
 
 def _drawn(question: Question, epsilon: float) -> dict[str, int]:

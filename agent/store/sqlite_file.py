@@ -61,7 +61,7 @@ def connect(
     to be replayed there. No file is made unless it is to be `new`. Raises sqlite3.Error, or StoreError for a file of
     zero bytes.
     """
-    if path.exists() and path.stat().st_size == 0:
+    if not new and path.exists() and path.stat().st_size == 0:
         raise StoreError(
             f"{path} is empty (0 bytes), so what it held is gone",
             f"{RESTORE}, or delete it to start with an empty store",
@@ -113,10 +113,12 @@ def _connect_for_reading(path: Path, timeout_s: float) -> sqlite3.Connection:
 def create_whole(path: Path, statements: Iterator[str] | list[str]) -> None:
     """A new file at `path` in which all the statements have run; nothing where one is there already.
 
-    The file appears complete or not at all, and when several processes create it at once, one of them wins.
+    It is its owner's alone to read, and so is its journal. The file appears complete or not at all, and when several
+    processes create it at once, one of them wins.
     """
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
+        fresh.touch(mode=0o600)
         with closing(connect(fresh, new=True)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             for statement in statements:
@@ -147,6 +149,28 @@ def copy_whole(path: Path, target: Path) -> None:
         fresh.replace(target)
     finally:
         fresh.unlink(missing_ok=True)
+
+
+def overwrite(path: Path, source: Path, timeout_s: float = BUSY_TIMEOUT_S) -> bool:
+    """Make the file hold what another one does, in one transaction: whoever has it open reads that from then on.
+
+    False, and nothing is changed, where there is none or it is damaged. Raises sqlite3.Error, OSError.
+    """
+    if not path.exists():
+        return False
+    try:
+        with closing(connect(source, read_only=True)) as held, closing(connect(path, timeout_s=timeout_s)) as there:
+            held.backup(there, progress=_not_for_ever)
+    except sqlite3.OperationalError:  # locked, full or failing
+        raise
+    except (StoreError, sqlite3.DatabaseError):
+        return False
+    return True
+
+
+def _not_for_ever(status: int, _left: int, _of: int) -> None:
+    if status == sqlite3.SQLITE_BUSY:  # after the time that a connection waits; alone, it would wait on
+        raise sqlite3.OperationalError("database is locked")
 
 
 def _put_in_place(fresh: Path, path: Path) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agent.store.database import Connection
 
 FILE_NAME = "palate.sqlite"
-_VERSION, _FORGETTING, _LINKING = "catalogue version", "forgetting version", "linking version"
+_VERSION, FORGETTING, _LINKING = "catalogue version", "forgetting version", "linking version"
 
 
 class Store(Turns):
@@ -207,7 +207,7 @@ class Store(Turns):
 
     def standing_of(self, *user_ids: str) -> Standing:
         """How many events these have together, and what changes with the catalogue, forgetting and links."""
-        catalogue, forgetting, linking, n = self._database.standing((_VERSION, _FORGETTING, _LINKING), user_ids)
+        catalogue, forgetting, linking, n = self._database.standing((_VERSION, FORGETTING, _LINKING), user_ids)
         return Standing(f"{catalogue} {forgetting}", linking, n)
 
     def told_of(self, user_id: str) -> list[Event]:
@@ -244,7 +244,7 @@ class Store(Turns):
             answers = links.erase_answers(connection, links.spoken_of(told).difference(user_ids))
             events, turns, theirs = links.erase(connection, user_ids)
             self._put(connection, [word for one, person in remaining.items() for word in person.each_apart([one])])
-            for note in (_FORGETTING, ERASURE):
+            for note in (FORGETTING, ERASURE):
                 self._note(connection, note, uuid.uuid4().hex)
             erased = {"events": events, "turns": turns + answers, "links": theirs, **(besides or {})}
             receipt = receipts.give(connection, erased)
@@ -277,7 +277,7 @@ class Store(Turns):
             connection.execute(TURNS.delete().where(TURNS.c.user_id == user_id, TURNS.c.turn_id.in_(list(turns))))
             theirs = (EVENTS.c.user_id == user_id) & EVENTS.c.event_id.in_(list(event_ids))
             taken = connection.execute(EVENTS.delete().where(theirs)).rowcount
-            self._note(connection, _FORGETTING, uuid.uuid4().hex)
+            self._note(connection, FORGETTING, uuid.uuid4().hex)
         return int(taken)
 
     def _event(self, sealed: str) -> Event:
