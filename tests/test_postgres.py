@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
 
-from agent.errors import Taken
+from agent.errors import StoreError, Taken
 from agent.recommender import Recommender
 from agent.settings import Settings, load_settings
+from agent.store.sealing import OPEN, new_key, seal_of
 from agent.store.store import Store
 from agent.types import Event, EventKind, Item
-from tests.support.postgres import postgres
+from tests.support.postgres import postgres, restart
+from tests.support.promises import Say
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +85,74 @@ def test_an_answer_that_comes_while_its_person_is_forgotten_is_not_kept(url: str
         with pytest.raises(Taken):
             store.put_events(both, strict=True)
         assert store.events_of("cas") == []
+
+
+def acts(user: str, n: int) -> list[Event]:
+    return [Event(event_id=f"{user}-{i}", user_id=user, kind=EventKind.VIEW, item_id="t") for i in range(n)]
+
+
+def test_a_database_that_restarts_is_asked_again_and_has_all_that_was_acknowledged(url: str, promise: Say) -> None:
+    with Store.at_url(url) as store, Store.at_url(url) as idle:
+        assert idle.put_events(acts("eli", 1)) == 1
+        assert store.put_events(acts("eli", 20)) == 19
+        restart(url)
+        kept = len(store.events_of("eli"))
+        assert kept == 20
+        assert idle.put_events(acts("eli", 21)) == 1
+        with store.alone("index name", 0.0) as check:
+            check()
+    figure = f"{kept} of 20 acts there; the next call of two open stores answers"
+    promise("Durability", "a PostgreSQL that restarts loses nothing acknowledged, and nobody needs to", figure, True)
+
+
+def test_many_who_start_at_once_on_an_empty_database_all_come_up(url: str) -> None:
+    n, rounds = 6, 3
+    for turn in range(rounds):
+        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(sa.text(f"CREATE DATABASE fresh{turn}"))
+        engine.dispose()
+        gate, fresh = threading.Barrier(n), url.replace("/postgres?", f"/fresh{turn}?")
+
+        def start(gate: threading.Barrier = gate, fresh: str = fresh) -> int:
+            gate.wait()
+            with Store.at_url(fresh) as store:
+                return store.put_events(acts("flo", 1))
+
+        with ThreadPoolExecutor(n) as pool:
+            assert sum(pool.map(lambda _, start=start: start(), range(n))) == 1
+
+
+def test_a_writer_under_way_is_sealed_with_the_others(url: str) -> None:
+    key = seal_of(SecretStr(new_key()))
+    with Store.at_url(url) as writer, Store.at_url(url) as sealing:
+        other = threading.Thread(target=sealing.reseal, args=(key,))
+
+        def meanwhile() -> Iterator[Event]:
+            first, second = acts("gil", 2)
+            yield first
+            other.start()
+            other.join(0.5)  # it waits until the writer is done
+            yield second
+
+        try:
+            assert writer.put_events(meanwhile()) == 2
+            other.join()
+            assert len(sealing.events_of("gil")) == 2
+            with pytest.raises(StoreError, match="was encrypted in another way meanwhile"):
+                writer.put_events(acts("gil", 3))
+        finally:
+            sealing.reseal(OPEN)
+
+
+def test_a_person_may_be_called_as_a_lock_is(url: str) -> None:
+    with Store.at_url(url) as store, Store.at_url(url) as other, store.alone("index name", 0.0):
+        speaking = threading.Thread(target=other.add_turn, args=("palate index name", "c", "user", "hello"))
+        speaking.start()
+        speaking.join(10)
+        waits = speaking.is_alive()
+    speaking.join()
+    assert not waits
 
 
 def test_the_database_may_be_another_file_and_its_password_is_never_shown(tmp_path: Path) -> None:

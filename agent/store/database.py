@@ -21,6 +21,9 @@ from agent.store.tables import EVENTS, ITEMS, JOINED_LATER, META, SCHEMA, SEALED
 
 SCHEMA_VERSION = 1
 _ROWS_AT_ONCE = 500
+_CONNECT_TIMEOUT_S = "10"  # of PostgreSQL; what the URL says goes before it
+_SEALING = "pg_advisory_xact_lock{shared}(hashtextextended('palate seal', 0))"
+_WAITING = f"set_config('lock_timeout', '{sqlite_file.BUSY_TIMEOUT_S:.0f}s', true)"
 _URL_HINT = "Write it as sqlite:////absolute/path/palate.sqlite or postgresql+psycopg://user@host/database"
 
 _NOTES = ("first", "second", "third")
@@ -68,19 +71,19 @@ class Database:
         """The database a SQLAlchemy URL names; its tables are made if there are none. Raises StoreError."""
         try:
             parsed = sa.make_url(url)
-            engine = sa.create_engine(parsed, hide_parameters=True)
+            if parsed.get_driver_name().startswith("psycopg"):
+                parsed = parsed.set(query={"connect_timeout": _CONNECT_TIMEOUT_S, **parsed.query})
+            engine = sa.create_engine(parsed, hide_parameters=True, pool_pre_ping=True)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise StoreError(f"the store's URL cannot be used: {error}", _URL_HINT) from error
         if engine.dialect.name == "sqlite" and parsed.database:
             return cls.in_file(Path(parsed.database), read_only=read_only)
         if engine.dialect.name != "postgresql":
             raise StoreError(f"the store cannot be kept in {engine.dialect.name}", _URL_HINT)
-        name = engine.url.render_as_string(hide_password=True)
+        name = sa.make_url(url).render_as_string(hide_password=True)
         if not read_only:
-            with translated(f"cannot open the store {name}"), engine.begin() as connection:
-                SCHEMA.create_all(connection)
-                if connection.execute(META.select().where(META.c.key == VERSION_KEY)).first() is None:
-                    connection.execute(META.insert(), {"key": VERSION_KEY, "value": str(SCHEMA_VERSION)})
+            with translated(f"cannot open the store {name}"):
+                _create(engine)
         return cls(engine, name, read_only=read_only)._checked()
 
     def close(self) -> None:
@@ -105,9 +108,9 @@ class Database:
             with self._engine.connect() as connection:
                 return connection.execute(query).all()
 
-    def count(self, table: sa.Table) -> int:
+    def count(self, table: sa.Table, within: sa.Connection | None = None) -> int:
         """How many rows the table has. Raises StoreError."""
-        return int(self.read(sa.select(sa.func.count()).select_from(table))[0][0])
+        return int(self.read(sa.select(sa.func.count()).select_from(table), within)[0][0])
 
     def standing(
         self, notes: tuple[str, str, str], user_ids: Sequence[str]
@@ -119,8 +122,11 @@ class Database:
         return found[0], found[1], found[2], int(found[3])
 
     @contextmanager
-    def writing(self) -> Iterator[sa.Connection]:
-        """A transaction that lands whole when the block ends and not at all when it raises. Raises StoreError."""
+    def writing(self, *, alone: bool = False) -> Iterator[sa.Connection]:
+        """A transaction that lands whole when the block ends and not at all when it raises. Raises StoreError.
+
+        As long as it runs, the store is not sealed in another way; `alone`: and nobody else writes.
+        """
         if self.read_only:
             raise StoreError(
                 f"the store {self.name} is read-only{self._why}",
@@ -128,6 +134,8 @@ class Database:
             )
         engine, started = self._engine.execution_options(writes=True), time.perf_counter()
         with translated(f"cannot write to the store {self.name}"), engine.begin() as connection:
+            if not self.is_file:
+                _enter(connection, alone=alone)
             if self._note_of_seal(connection) != self.sealed:
                 raise StoreError(
                     f"the store {self.name} was encrypted in another way meanwhile", "Open it again, with its key"
@@ -140,7 +148,7 @@ class Database:
         if self.is_file:
             return
         for name in sorted(set(names)):  # in one order, so that no two wait for each other
-            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(name, 0))))
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"row {name}", 0))))
 
     def rewrite(self, connection: sa.Connection, table: sa.Table, column: str, change: Callable[[str], str]) -> int:
         """Put what `change` makes of a column's texts in their place, a few hundred rows at a time; how many rows."""
@@ -227,8 +235,25 @@ class Database:
             if self.is_file and any(map(self.count, (ITEMS, EVENTS, TURNS))):
                 with translated(f"cannot copy {self.name} before it is upgraded"):
                     sqlite_file.copy_whole(Path(self.name), sqlite_file.copy_beside(Path(self.name)))
-            with self.writing() as connection:
+            with self.writing(alone=True) as connection:
                 SCHEMA.create_all(connection, missing)
+
+
+def _create(engine: sa.Engine) -> None:
+    """Make the tables in PostgreSQL, all of them, where there are none; of several who start at once, one does."""
+    if sa.inspect(engine).has_table(META.name):
+        return
+    with engine.begin() as connection:
+        _enter(connection, alone=True)
+        SCHEMA.create_all(connection)
+        version = {"key": VERSION_KEY, "value": str(SCHEMA_VERSION)}
+        connection.execute(postgresql.insert(META).on_conflict_do_nothing(), version)
+
+
+def _enter(connection: sa.Connection, *, alone: bool) -> None:
+    """Wait, in PostgreSQL, until a transaction may write, beside others or `alone`; and no longer for any lock."""
+    lock = _SEALING.format(shared="" if alone else "_shared")
+    connection.exec_driver_sql(f"SELECT {_WAITING}, {lock}")
 
 
 def translated(what: str) -> AbstractContextManager[None]:

@@ -104,14 +104,15 @@ def lying(database: Database, seal: Seal) -> Seal:
 def reseal(database: Database, before: Seal, after: Seal) -> tuple[int, int]:
     """Seal all that people did and said anew, all or none; how many events and turns that were.
 
-    No byte of what lay there before stays in a SQLite file. Raises StoreError where another process was reading.
+    Nobody writes meanwhile. No byte of what lay there before stays in a SQLite file. Raises StoreError where another
+    process was reading.
     """
 
     def renewed(text: str) -> str:
         """The text as it is sealed from now on."""
         return after.close(before.open(text))
 
-    with database.writing() as connection:
+    with database.writing(alone=True) as connection:
         events, turns = (database.rewrite(connection, table, text, renewed) for table, text in SEALED_COLUMNS)
         note = after.close(_KNOWN) if after.on else None
         _write_note(connection, note)
@@ -143,13 +144,13 @@ def _check_fits(database: Database, seal: Seal) -> None:
 
 
 def _seal_empty(database: Database, seal: Seal) -> None:
-    if database.count(EVENTS) or database.count(TURNS):
-        raise StoreError(
-            f"the store {database.name} is not encrypted yet, and a key is given",
-            f"Encrypt it once: palate encrypt; or leave {VARIABLE} out",
-        )
     note = seal.close(_KNOWN)
-    with database.writing() as connection:
+    with database.writing(alone=True) as connection:
+        if database.count(EVENTS, connection) or database.count(TURNS, connection):
+            raise StoreError(
+                f"the store {database.name} is not encrypted yet, and a key is given",
+                f"Encrypt it once: palate encrypt; or leave {VARIABLE} out",
+            )
         _write_note(connection, note)
     database.sealed = note
 

@@ -45,3 +45,11 @@ def postgres() -> Iterator[str]:
     finally:
         run(pg_ctl, "-D", str(folder / "db"), "-m", "immediate", "stop")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def restart(url: str) -> None:
+    """Start that PostgreSQL anew, as if its machine had failed."""
+    folder, pg_ctl = Path(url.rpartition("host=")[2]), program("pg_ctl")
+    owner = "postgres" if os.geteuid() == 0 else None
+    command = [str(pg_ctl), "-D", str(folder / "db"), "-m", "immediate", "-l", str(folder / "log"), "-w", "restart"]
+    subprocess.run(command, check=True, user=owner, cwd=folder, stdout=subprocess.DEVNULL)
