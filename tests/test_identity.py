@@ -63,6 +63,20 @@ def test_links_connect_and_an_unlink_takes_that_link_alone() -> None:
 words = st.tuples(st.sampled_from(ACCOUNTS), st.sampled_from(ACCOUNTS), st.sampled_from(["link", "unlink"]))
 
 
+def test_a_link_that_is_taken_back_parts_them_and_may_be_written_again(palate: Recommender) -> None:
+    palate.link("ada", "ben")
+    (link,) = (e for e in palate.store.events_of("ada") if e.kind is EventKind.LINK)
+    palate.recommend("ben", k=2, llm=False)
+    before = palate.standing("ben")
+    assert palate.take_back("ada", [link.event_id]) == 1
+    assert palate.standing("ben") != before
+    assert liked(palate, "ben") == []
+    assert [turn for turn in palate.store.turns_of("ben") if turn.role == "assistant"] == [], "it rested on ada's acts"
+    act = told(1, "ada", "a review", EventKind.REVIEW)
+    assert palate.put_events([link, act]) == 2
+    assert liked(palate, "ben") == ["i1", "i3"]
+
+
 @given(st.lists(words.filter(lambda word: word[0] != word[1]), max_size=14), st.randoms(use_true_random=False))
 def test_no_order_of_arrival_matters_and_everyone_agrees(rows: list[tuple[str, str, str]], chance: object) -> None:
     events = [told(n // 2, *row).model_copy(update={"event_id": f"t{n}"}) for n, row in enumerate(rows)]

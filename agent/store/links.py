@@ -20,7 +20,8 @@ def keep(connection: Connection, events: Iterable[Event]) -> list[Event]:
     """Keep which accounts these events speak of; those of them that speak of any."""
     on_accounts = [event for event in events if event.kind in ON_ACCOUNTS]
     rows = [{"event_id": e.event_id, "user_id": e.user_id, "other_id": _other(e)} for e in on_accounts]
-    if rows:
+    if rows:  # a store may have kept rows of events that were taken back
+        connection.execute(LINKS.delete().where(LINKS.c.event_id.in_([row["event_id"] for row in rows])))
         connection.execute(LINKS.insert(), rows)
     return on_accounts
 
@@ -77,6 +78,19 @@ def erase(connection: Connection, user_ids: Collection[str]) -> tuple[int, int, 
     return events, turns, links
 
 
+def take_back(connection: Connection, told: Collection[Event], user_id: str, event_ids: Collection[str]) -> int:
+    """Forget what a person's events of these ids said of accounts, of all that was told of them; how many there were.
+
+    The answers kept for accounts that part by it are erased.
+    """
+    taken = {event.event_id for event in told if event.user_id == user_id and event.event_id in event_ids}
+    for some in _chunks(taken):
+        connection.execute(LINKS.delete().where(LINKS.c.event_id.in_(some)))
+    left = [event for event in told if event.event_id not in taken]
+    erase_answers(connection, parted(spoken_of(told), told, left))
+    return len(taken)
+
+
 def part(connection: Connection, told: Iterable[Event], new: Iterable[Event]) -> int:
     """Erase the answers kept for accounts that part by what is `new` of all that was told of them; how many."""
     known, fresh = list(told), {event.event_id for event in new}
@@ -94,6 +108,6 @@ def _other(event: Event) -> str:
     return event.user_id if event.kind is EventKind.APART else named(event)
 
 
-def _chunks(user_ids: Collection[str]) -> Iterator[list[str]]:
-    ordered = sorted(user_ids)
+def _chunks(ids: Collection[str]) -> Iterator[list[str]]:
+    ordered = sorted(ids)
     return (ordered[start : start + _IDS_PER_STATEMENT] for start in range(0, len(ordered), _IDS_PER_STATEMENT))

@@ -271,9 +271,14 @@ class Store(Turns):
             return self._append(connection, user_id, conversation_id, "user", content)
 
     def take_back(self, user_id: str, turns: Collection[int], event_ids: Collection[str]) -> int:
-        """Erase some turns and events of a person, all or none; how many events. What others hold stays."""
+        """Erase some turns and events of a person, all or none; how many events. What others hold stays.
+
+        Accounts that part by it lose the answers kept for them, as in `put_events`.
+        """
         with self._database.writing() as connection:
             self._database.hold(connection, [user_id])
+            if links.take_back(connection, self._told([user_id], connection), user_id, event_ids):
+                self._note(connection, _LINKING, uuid.uuid4().hex)
             connection.execute(TURNS.delete().where(TURNS.c.user_id == user_id, TURNS.c.turn_id.in_(list(turns))))
             theirs = (EVENTS.c.user_id == user_id) & EVENTS.c.event_id.in_(list(event_ids))
             taken = connection.execute(EVENTS.delete().where(theirs)).rowcount
