@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import stat
 import subprocess
@@ -22,14 +23,15 @@ import pytest
 from agent import Recommender, Settings
 from agent.batch.job import SHARD, Job, about, plain, shards
 from agent.batch.output import Output
-from agent.batch.places import Work, on_processes
-from agent.batch.run import Wanted, batch
+from agent.batch.places import Shards, Work, on_processes
+from agent.batch.run import Placing, Wanted, Written, batch
 from agent.batch.snapshot import open_index, write_snapshot
 from agent.batch.worker import Worker, serve
 from agent.catalogue import load_items, read_items
 from agent.cli import run
 from agent.errors import ConfigError, PalateError, StoreError, StoreLocked
 from agent.recall.where import parse_where
+from agent.store.store import Store
 from agent.types import Event, EventKind, Item
 from tests.support.promises import Say
 from tests.support.serving import FILMS, PATIENCE_S, ROOT
@@ -348,6 +350,56 @@ def test_a_snapshot_cannot_be_written(worker: tuple[Worker, Job], folder: Path, 
             index._rows.remove(["f01"])
         with pytest.raises(StoreError, match="not whole"):
             open_index(tmp_path / "nowhere", palate.embedder, palate.store)
+
+
+@contextmanager
+def cut_off(job: Job, _n: int | None) -> Iterator[Work]:
+    """Work in this process until one shard is made."""
+
+    def work(shards: Shards) -> Iterator[list[str]]:
+        yield worker.lines(next(iter(shards)))
+        raise StoreError("killed")
+
+    with closing(Worker(job.as_json())) as worker:
+        yield work
+
+
+def test_everyone_are_those_who_were_there_when_it_began(folder: Path, tmp_path: Path) -> None:
+    mine, path = shutil.copytree(folder, tmp_path / "mine"), tmp_path / "o"
+
+    def go_on(placing: Placing) -> Written:
+        with Recommender.open(settings=Settings(folder=mine)) as palate:
+            return batch(palate, None, path, PLAIN, lambda _done, _of: None, placing=placing)
+
+    with pytest.raises(StoreError, match="killed"):
+        go_on(cut_off)
+    with Store.open(mine) as store:
+        everyone = store.users()
+        store.put_events([Event(user_id="a newer one", kind=EventKind.VIEW, item_id="f01")])
+    assert go_on(here).before == SHARD
+    assert [json.loads(line)["user"] for line in path.read_text().splitlines()] == everyone
+    assert not (tmp_path / "o.run" / "people.json").exists(), "once it is written, nobody needs it"
+    with pytest.raises(ConfigError, match="begun with other users"):
+        go_on(here)
+
+
+def test_links_count_up_to_the_moment_too(folder: Path, tmp_path: Path) -> None:
+    mine = shutil.copytree(folder, tmp_path / "mine")
+    written(mine, ["u001"], tmp_path / "before")
+    with Recommender.open(settings=Settings(folder=mine)) as palate:
+        palate.link("u001", "u002")  # now, which is after AT
+    written(mine, ["u001"], tmp_path / "after")
+    assert (tmp_path / "after").read_bytes() == (tmp_path / "before").read_bytes()
+
+
+def test_a_catalogue_that_changes_as_a_batch_begins_is_told(folder: Path, tmp_path: Path) -> None:
+    mine = shutil.copytree(folder, tmp_path / "mine")
+    with Recommender.open(settings=Settings(folder=mine)) as palate, Store.open(mine) as other:
+        _ = palate.parts.fresh_index
+        other.put_items([Item(item_id="new", title="Newer")])
+        with pytest.raises(StoreError, match=r"is changing the catalogue\. Give the same command again"):
+            batch(palate, ["u001"], tmp_path / "o", PLAIN, lambda _done, _of: None, placing=here)
+        assert batch(palate, ["u001"], tmp_path / "o", PLAIN, lambda _done, _of: None, placing=here).lines == 1
 
 
 def test_what_a_run_depends_on_is_in_its_record(folder: Path, tmp_path: Path) -> None:

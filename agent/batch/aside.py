@@ -18,9 +18,10 @@ from agent.store.cache import Cache
 
 if TYPE_CHECKING:
     from agent.parts.pictures import Pictures
-    from agent.people.folds import Acts
+    from agent.profile.identity import Identity
     from agent.recall.collaborative import Collaborative
     from agent.recall.vector_index import VectorIndex
+    from agent.store.store import Store
     from agent.store.stored import Standing
     from agent.types import Event
 
@@ -100,13 +101,16 @@ class Aside(Parts):
 class _AsOf:
     """The acts of people up to a moment."""
 
-    def __init__(self, store: Acts, at: datetime) -> None:
+    def __init__(self, store: Store, at: datetime) -> None:
         if at.tzinfo is None:
             raise ConfigError(f"{at.isoformat()} has no time zone", "Write for example: 2026-11-22T18:00:00Z")
         self._store = store
         self._at = at
-        self.identity_of = store.identity_of
         self.items = store.items
+
+    def identity_of(self, user_id: str) -> Identity:
+        """See `Store.identity_of`."""
+        return self._store.identity_of(user_id, self._at)
 
     def events_of(self, user_id: str, since: datetime | None = None) -> list[Event]:
         """See `Store.events_of`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -15,12 +15,13 @@ from filelock import FileLock, Timeout
 from agent.batch.job import SHARD
 from agent.errors import ConfigError, StoreError, StoreLocked
 
-_RUN, _LOCK, _SNAPSHOT = "run.json", "lock", "snapshot"
+_RUN, _PEOPLE, _LOCK, _SNAPSHOT = "run.json", "people.json", "lock", "snapshot"
 _ELSE = "Give --output another file, or remove this one and its folder"
 
 
 class Output:
-    """The file and, beside it, the folder `FILE.run`: what was asked, a lock, and the snapshot while there is work.
+    """The file and, beside it, the folder `FILE.run`: what was asked, a lock, and while there is work the snapshot and
+    who everyone is.
 
     `done` says how many lines are in it that count; more may be there, of a shard that was cut off.
     """
@@ -58,13 +59,23 @@ class Output:
             raise ConfigError(f"{self.room / _RUN} is damaged: {error}", _ELSE) from error
         return asked
 
+    def everyone(self, found: Callable[[], list[str]]) -> list[str]:
+        """Everyone as they were when the batch began; where it begins now, or has ended, as they are found now."""
+        if self.begun() is None:
+            self._keep(_PEOPLE, found())
+        try:
+            people: list[str] = json.loads((self.room / _PEOPLE).read_bytes())
+        except FileNotFoundError:
+            return found()
+        except ValueError as error:
+            raise ConfigError(f"{self.room / _PEOPLE} is damaged: {error}", _ELSE) from error
+        return people
+
     def begin(self, asked: Mapping[str, Any], users: Sequence[str]) -> None:
         """Begin, or go on where what is asked is what was begun. Raises ConfigError where it is not."""
         before = self.begun()
         if before is None:
-            fresh = self.room / f"{_RUN}.new"
-            fresh.write_text(json.dumps(asked, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            fresh.replace(self.room / _RUN)
+            self._keep(_RUN, asked)
         elif other := sorted(name for name in {*before, *asked} if before.get(name) != asked.get(name)):
             raise ConfigError(f"{self.path} was begun with other {', '.join(other)}", _ELSE)
         self.done = self._whole(users)
@@ -77,8 +88,9 @@ class Output:
         return folder
 
     def tidy(self) -> None:
-        """Take the snapshot away."""
+        """Take away what is needed only while there is work."""
         shutil.rmtree(self.room / _SNAPSHOT, ignore_errors=True)
+        (self.room / _PEOPLE).unlink(missing_ok=True)
 
     def append(self, shards: Iterator[list[str]]) -> Iterator[int]:
         """Write the lines of each shard and sync them to the disk; how many lines there are after each."""
@@ -89,6 +101,13 @@ class Output:
                 os.fsync(file.fileno())
                 self.done += len(lines)
                 yield self.done
+
+    def _keep(self, name: str, value: object) -> None:
+        """Put a value into a file of the folder, whole or not at all."""
+        fresh = self.room / f"{name}.new"
+        with open(fresh, "w", encoding="utf-8", opener=_private) as file:
+            file.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+        fresh.replace(self.room / name)
 
     def _whole(self, users: Sequence[str]) -> int:
         """How many lines there are of whole shards; the rest is cut off. Raises ConfigError for the lines of others."""

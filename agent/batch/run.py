@@ -14,7 +14,7 @@ from agent.batch.output import Output
 from agent.batch.places import Work, on_processes, on_ray
 from agent.batch.snapshot import write_snapshot
 from agent.cores import available_cores
-from agent.errors import ConfigError
+from agent.errors import ConfigError, NotFound, StoreError
 from agent.parts.parts import Parts
 from agent.recall.where import parse_where
 from agent.recommender import Recommender
@@ -51,14 +51,16 @@ class Written:
 
 def batch(
     recommender: Recommender,
-    users: Sequence[str],
+    users: Sequence[str] | None,
     path: Path,
     wanted: Wanted,
     progress: Progress,
     *,
     placing: Placing | None = None,
 ) -> Written:
-    """Write a line for each of the people, in order. What another run of the same job wrote stays, if it is whole.
+    """Write a line for each of the people, in order; None: everyone, as they were when the batch began.
+
+    What another run of the same job wrote stays, if it is whole.
 
     The data folder is held until its index is copied, then let go of. Raises ConfigError, NotFound, StoreError,
     and PalateError where a worker fails; then, and when it is interrupted, the same call goes on with the rest. The
@@ -69,11 +71,15 @@ def batch(
         before = output.begun()
         at = _moment(wanted.at, before)
         parts = recommender.parts
+        users = output.everyone(parts.store.users) if users is None else users
+        if not users:
+            raise NotFound("there is nobody to recommend to", "Load events, or name a file with a user a line")
+        parts.heed()
         index = parts.fresh_index
         if passes is not None:
             index.check(passes)
         asked = wanted.k, wanted.where, wanted.llm, wanted.reasons, at
-        job = Job(plain(parts.settings), *asked, parts.store.catalogue_version, trouble=parts.learning_trouble)
+        job = Job(plain(parts.settings), *asked, _catalogue(parts), trouble=parts.learning_trouble)
         versions = {"model": _model(recommender) if wanted.llm else "", "learned": _learned(parts)}
         output.begin(about(job, parts.settings, users) | versions, users)
         begun = output.done
@@ -97,6 +103,16 @@ def _moment(at: datetime | None, before: dict[str, Any] | None) -> str:
     if at is None and before is not None:
         return str(before["at"])
     return (at or datetime.now(UTC)).astimezone(UTC).isoformat()
+
+
+def _catalogue(parts: Parts) -> str:
+    """The version of the catalogue that the index and the items are of. Raises StoreError where it is changing now."""
+    version = parts.store.catalogue_version
+    whole = parts.index.shared or (len(parts.items) and parts.items_of == version and parts.index.follows(version))
+    if not whole or parts.store.catalogue_version != version:
+        parts.catalogue_changed()
+        raise StoreError("another process is changing the catalogue", "Give the same command again")
+    return version
 
 
 def _learned(parts: Parts) -> str:

@@ -7,17 +7,14 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from agent.commands import render
 from agent.commands.options import JsonOption, NoModelOption, WhereOption, meter_of, open_recommender, person
 from agent.commands.people import CountOption
-from agent.errors import ConfigError, NotFound
-
-if TYPE_CHECKING:
-    from agent.recommender import Recommender
+from agent.errors import ConfigError
 
 
 def batch(
@@ -50,7 +47,7 @@ def batch(
     wanted = Wanted(k, where, not no_llm, not no_reasons, _time(at), on, workers)
     meter, began = meter_of(ctx, "Recommending"), time.monotonic()
     with open_recommender(ctx) as recommender:
-        people = _people(recommender, users)
+        people = None if users is None else [person(line) for line in _lines(users)]
         try:
             done = run(recommender, people, output, wanted, meter)
         except KeyboardInterrupt:
@@ -70,13 +67,6 @@ def _time(text: str | None) -> datetime | None:
         return None if text is None else datetime.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(f"--at {text!r} is no time", "Write for example: 2026-11-22T18:00:00Z") from error
-
-
-def _people(recommender: Recommender, users: str | None) -> list[str]:
-    found = recommender.store.users() if users is None else [person(line) for line in _lines(users)]
-    if not found:
-        raise NotFound("there is nobody to recommend to", "Load events, or name a file with a user a line")
-    return found
 
 
 def _lines(users: str) -> Iterator[str]:

@@ -214,9 +214,9 @@ class Store(Turns):
         """What was said of links with an account, by whomever, oldest first."""
         return sorted((e for e in self._told([user_id]) if user_id in links.spoken_of([e])), key=attrgetter("dated"))
 
-    def identity_of(self, user_id: str) -> Identity:
-        """The person whose account this is, by the links that are in force."""
-        return identity_of(user_id, self._told([user_id]))
+    def identity_of(self, user_id: str, at: datetime | None = None) -> Identity:
+        """The person whose account this is, by the links that are in force, or were at a moment."""
+        return identity_of(user_id, self._told([user_id]), at)
 
     def people(self, *, whole: bool = False) -> list[tuple[str, ...]]:
         """Everyone who has an event or a turn, each as the accounts read together, or `whole`: all linked ones."""
