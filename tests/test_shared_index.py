@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import shutil
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import chromadb
 import numpy as np
 import pytest
 import sqlalchemy as sa
@@ -18,6 +20,7 @@ from agent.errors import StoreError, StoreLocked, StoreLost
 from agent.recall.chroma import shared_shelf
 from agent.recall.index import Index
 from agent.recall.ledger import Shared
+from agent.recall.shelf import prefix_for
 from agent.recall.where import parse_where
 from agent.settings import ChromaSettings
 from agent.store.store import Store
@@ -242,6 +245,20 @@ def test_indexes_of_different_databases_do_not_meet_on_one_server(
         shared.sync(catalogue(30), rebuild=True)
         assert len(found(own, 99)) == 12
         assert len(found(shared, 99)) == 30
+
+
+def test_a_folder_keeps_its_name_on_a_server_and_a_copy_draws_another(server: ChromaServer, tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    name = prefix_for(tmp_path / "one")
+    assert prefix_for(tmp_path / "one") == name, "whatever the machine is called"
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    assert prefix_for(tmp_path / "two") != name
+    for _ in range(2):
+        with Index.open(tmp_path, EMBEDDER, chroma=server.settings) as index:
+            index.sync(catalogue(12), rebuild=True)
+    listed = chromadb.HttpClient(host="127.0.0.1", port=server.port).list_collections()
+    mine = [one.name for one in listed if one.name.startswith(prefix_for(tmp_path / "index"))]
+    assert len(mine) == 1, "older generations are gone"
 
 
 def test_the_key_goes_with_every_request(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from agent.errors import ConfigError, StoreError
 from agent.privacy.ledger import NOTE as LEDGER
 from agent.privacy.ledger import longer, spent_in
 from agent.recall.lock import locked
+from agent.recall.shelf import PREFIX
 from agent.settings import Settings
 from agent.store import sqlite_file
 from agent.store.database import Database
@@ -29,7 +30,7 @@ from agent.store.turns import Turns
 _CHUNK_BYTES = 1 << 20
 _MANIFEST_BYTES = 1 << 20
 _LOCK_TIMEOUT_S = 0.5
-_LOCKS = ("lock", "holder")
+_STAYING = ("lock", "holder", PREFIX)
 
 
 class Restored(NamedTuple):
@@ -180,7 +181,7 @@ def _empty(folder: Path) -> None:
     for path in folder.glob("*") if folder.is_dir() else ():
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name not in _LOCKS:
+        elif path.name not in _STAYING:
             path.unlink()
     if folder.name == "learned" and folder.is_dir():
         shutil.rmtree(folder)  # a folder of that name says that something was learned

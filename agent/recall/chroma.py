@@ -45,9 +45,14 @@ def open_shelf(home: Path, chroma: ChromaSettings | None = None, lock_timeout_s:
     lock = locked(home, lock_timeout_s)
     with ExitStack() as undo:
         undo.callback(lock.release)
-        shelf: Shelf = _OnServer(chroma, prefix_for(home), lock) if chroma and chroma.host else _InFolder(home, lock)
+        shelf: Shelf = _OnServer(chroma, _prefix(home), lock) if chroma and chroma.host else _InFolder(home, lock)
         undo.pop_all()
     return shelf
+
+
+def _prefix(home: Path) -> str:
+    with _Translated(home):
+        return prefix_for(home)
 
 
 def shared_shelf(chroma: ChromaSettings, prefix: str) -> Shelf:
@@ -197,9 +202,16 @@ class _OnServer(_Shelf):
     def keep_only(self, name: str) -> None:
         """Remove the others."""
         with _Translated(self._url):
-            for other in self._client.list_collections(limit=IDS_PER_CALL):
-                if other.name.startswith(self._prefix) and other.name != name:
-                    self._client.delete_collection(other.name)
+            for other in self._names():
+                if other.startswith(self._prefix) and other != name:
+                    self._client.delete_collection(other)
+
+    def _names(self) -> list[str]:
+        """Of all collections on the server, page by page."""
+        names: list[str] = []
+        while page := self._client.list_collections(limit=IDS_PER_CALL, offset=len(names)):
+            names += [collection.name for collection in page]
+        return names
 
     def files(self, _name: str) -> Mapping[str, str]:
         """Nothing: files are the server's business."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import socket
 import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +10,8 @@ from typing import Protocol
 from agent.recall.nearest import Rows
 from agent.recall.where import Facts
 from agent.types import Vector
+
+PREFIX = "prefix"  # a file of the folder, which holds it
 
 
 class Collection(Rows, Protocol):
@@ -70,6 +70,17 @@ def new_name(prefix: str) -> str:
 
 
 def prefix_for(home: Path) -> str:
-    """What the names of this folder's collections begin with on a server that other folders use as well."""
-    owner = f"{socket.gethostname()}:{home.absolute()}"
-    return f"palate-{hashlib.sha256(owner.encode()).hexdigest()[:12]}"
+    """What the names of this folder's collections begin with on a server that other folders use as well.
+
+    It is drawn once and kept in the folder, whatever the machine is called; a copy of the folder elsewhere draws
+    another. Raises OSError.
+    """
+    kept, where = home / PREFIX, str(home.absolute())
+    if kept.exists():
+        prefix, _, place = kept.read_text(encoding="utf-8").partition("\n")
+        if place == where:
+            return prefix
+    prefix, fresh = new_name("palate"), kept.with_suffix(".new")
+    fresh.write_text(f"{prefix}\n{where}", encoding="utf-8")
+    fresh.replace(kept)
+    return prefix
