@@ -38,14 +38,18 @@ def in_a_child(work: Callable[[], None]) -> int:
 
 
 def append(folder: Path, writer: str, begin: int, tell: int, by_hand: bool) -> None:
-    """Append events one by one for ever, numbered on from `begin`: to the store itself, or as a person's acts."""
+    """Append events one by one for ever, numbered on from `begin`: to the store itself, or as a person's acts.
+
+    Their text is their number, whatever id the store keeps them under.
+    """
     if by_hand:
         _append_acts(folder, writer, tell)
         return
     with Store.open(folder) as store:
         for n in count(max(0, begin - SENT_AGAIN)):
             name = f"{writer}-{n}"
-            store.put_events([Event(event_id=name, user_id=writer, kind=EventKind.LIKE, item_id=f"i{n:04}")])
+            act = Event(event_id=name, user_id=writer, kind=EventKind.LIKE, item_id=f"i{n:04}", text=str(n))
+            store.put_events([act])
             os.write(tell, f"{name}\n".encode())
 
 
