@@ -25,6 +25,25 @@ def while_wanted(gone: Gone) -> Iterator[None]:
         _gone.reset(token)
 
 
+_asking: ContextVar[Deadline | None] = ContextVar("asking", default=None)
+
+
+@contextmanager
+def asking(deadline: Deadline) -> Iterator[None]:
+    """What is asked of a server within is to be answered by then: see `time_to_answer_s`."""
+    token = _asking.set(deadline)
+    try:
+        yield
+    finally:
+        _asking.reset(token)
+
+
+def time_to_answer_s(otherwise: float) -> float:
+    """What a server has to answer what is asked now: what is left of `asking`, at least a millisecond."""
+    deadline = _asking.get()
+    return otherwise if deadline is None else max(0.001, deadline.remaining_s)
+
+
 class Deadline:
     """A moment after which work for one request should stop; `Deadline.never()` has none.
 

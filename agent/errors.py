@@ -10,7 +10,8 @@
     ├── PromptError             a prompt file, its header or its rendering is wrong
     ├── StoreError              the data folder, its database or its index
     │   ├── StoreLocked         another process holds it
-    │   └── StoreLost           what was there is gone
+    │   ├── StoreLost           what was there is gone
+    │   └── StoreUnreachable    a server that holds the index does not answer
     └── ModelError              a model or an endpoint
         ├── ModelUnavailable    missing, corrupt, refused, down
         ├── ModelTimeout        out of time
@@ -94,6 +95,10 @@ class StoreLocked(StoreError):
 
 class StoreLost(StoreError):
     """The rows of the index that were there are gone, as from a server that was emptied."""
+
+
+class StoreUnreachable(StoreError):
+    """The server that holds the index does not answer, or not in time."""
 
 
 class ModelError(PalateError):

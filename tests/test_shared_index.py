@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.server
 import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from agent.errors import StoreError, StoreLocked, StoreLost
+from agent.errors import StoreError, StoreLocked, StoreLost, StoreUnreachable
 from agent.recall.chroma import shared_shelf
 from agent.recall.index import Index
 from agent.recall.ledger import Shared
@@ -230,6 +232,37 @@ def test_a_refresh_that_fails_is_made_up_for_by_the_next_one(url: str, server: C
             reader.refresh()
             assert reader.equals("v2", 70)
             assert len(found(reader)) == len(before) == 30
+
+
+def test_a_server_that_hangs_is_waited_for_a_while_and_by_nobody_else(url: str, server: ChromaServer) -> None:
+    with opened(url, server) as index:
+        index.sync(catalogue(60), catalogue="v1")
+        known = index.vectors(["i0001"])
+        index.question_timeout_s, ended = 3.0, threading.Event()
+
+        def ask() -> None:
+            with contextlib.suppress(StoreUnreachable):
+                found(index, 40)
+            ended.set()
+
+        with server.hanging():
+            waiting = threading.Thread(target=ask)
+            waiting.start()
+            waiting.join(0.3)
+            assert index.vectors(["i0001"]).keys() == known.keys(), "what was read is there meanwhile"
+            assert not ended.is_set()
+        waiting.join()
+        index.question_timeout_s, index.spared_s = 0.3, 0.2
+        with server.hanging():
+            with pytest.raises(StoreUnreachable, match="timed out"):
+                found(index, 41)
+            with pytest.raises(StoreUnreachable, match="left alone for a moment"):
+                found(index, 41)
+            index.forgiving = True
+            assert found(index, 41) == []
+        time.sleep(0.2)
+        assert len(found(index, 41)) == 41
+        assert index.trouble == ""
 
 
 def test_a_server_that_was_emptied_is_noticed_and_filled_anew(url: str, server: ChromaServer) -> None:

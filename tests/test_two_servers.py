@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -31,10 +32,17 @@ pytestmark = pytest.mark.thorough  # three processes and two databases
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+def chroma(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChromaServer]:
+    """The server that both have their vectors on."""
+    with ChromaServer(tmp_path_factory.mktemp("chroma")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def shared(chroma: ChromaServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Settings of a third party to the same database and index, which has loaded the films."""
     folder = tmp_path_factory.mktemp("third")
-    with postgres() as url, ChromaServer(folder / "chroma") as chroma:
+    with postgres() as url:
         settings = Settings.model_validate({"folder": folder / "data", "database": url, "chroma": chroma.settings})
         with Recommender.open(settings=settings) as palate, read_items(FILMS) as rows:
             load_items(rows, palate.put_items, folder / "refused.jsonl")
@@ -125,12 +133,30 @@ def test_a_catalogue_that_a_third_one_changes_is_known_to_both(two: Two, shared:
         assert len(shown(server, "eve", 16)) == 15
 
 
+def test_while_vectors_are_out_of_reach_answers_go_on_and_say_so(
+    shared: Settings, chroma: ChromaServer, tmp_path: Path, promise: Say
+) -> None:
+    with Recommender.open(settings=shared.model_copy(update={"folder": tmp_path})) as palate:
+        assert palate.recommend("gus", "a war film", k=5, llm=False).degraded == ()
+        palate.index.question_timeout_s, palate.index.spared_s = 0.3, 0.3
+        with chroma.hanging():
+            slates = [palate.recommend("gus", "a film about toys", k=5, llm=False) for _ in range(2)]
+        for slate in slates:
+            assert len(slate.recommendations) == 5
+            assert [(one.stage, "failed" in one.reason) for one in slate.degraded] == [("recall", True)]
+        time.sleep(0.3)
+        assert palate.recommend("gus", "a film about toys", k=5, llm=False).degraded == ()
+    figure = f"{len(slates)} of 2 answers whole, each saying so; whole recall once it answers again"
+    promise("Scale", "while the Chroma server hangs, answers go on without it", figure, True)
+
+
 def test_vectors_that_their_server_lost_are_written_anew(two: Two, shared: Settings) -> None:
     assert shared.database is not None
     with Store.at_url(shared.database.get_secret_value()) as store:
         shared_shelf(shared.chroma, Shared(store).name()).keep_only("")
-    for server in two:  # whoever asks first may be told, and only once
-        server.ask("POST", "/v1/recommend", {"user": "flo", "wish": "a war film", "k": 3})
+    for server in two:  # whoever asks first may have an answer without them
+        got = server.ask("POST", "/v1/recommend", {"user": "flo", "wish": "a war film", "k": 3})
+        assert got.status == 200, got.raw
         assert len(shown(server, "flo")) == 15
 
 

@@ -98,7 +98,7 @@ def _noted(folder: Path) -> dict[str, Any]:
 class _Rows:
     """The rows of a snapshot. What filters ask about is read from the store."""
 
-    name = "snapshot"
+    name, served = "snapshot", False
 
     def __init__(self, held: Held, store: Store) -> None:
         self._held = held

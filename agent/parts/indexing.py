@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agent.enrich.enrichment import for_embedding, read
-from agent.errors import StoreError, StoreLocked
+from agent.errors import StoreError, StoreLocked, StoreUnreachable
 from agent.once import forget, kept
 
 if TYPE_CHECKING:
@@ -36,21 +36,28 @@ def open_index(parts: Parts) -> Index:
 def brought_up(parts: Parts) -> Index:
     """The index, equal to the catalogue; where another process is bringing it there, as it was before until then.
 
-    In a folder that cannot be written any more, as on a full disk, it goes on in memory.
+    It also stays as it was while its server does not answer. In a folder that cannot be written any more, as on a full
+    disk, it goes on in memory.
     """
     index = parts.index
-    index.refresh()
-    if not index.equals(parts.store.catalogue_version, parts.store.count_items()):
-        try:
+    if index.trouble and index.usable:
+        return index
+    try:
+        index.refresh()
+        if not index.equals(parts.store.catalogue_version, parts.store.count_items()):
             sync_index(parts, wait_s=0.0 if index.usable else None)
-        except StoreLocked:
-            parts.say("another process brings the index up to date; until then, answers come from the older one")
-        except StoreError as error:
-            if parts.settings.chroma.host:
-                raise
-            parts.say(f"{error.message}; until it can be written, vectors are kept in memory")
-            index.turn_to_memory()
-            sync_index(parts)
+    except StoreLocked:
+        parts.say("another process brings the index up to date; until then, answers come from the older one")
+    except StoreUnreachable as error:
+        if not index.usable:
+            raise
+        parts.say(f"{error.message}; until it answers, the index stays as it is")
+    except StoreError as error:
+        if parts.settings.chroma.host:
+            raise
+        parts.say(f"{error.message}; until it can be written, vectors are kept in memory")
+        index.turn_to_memory()
+        sync_index(parts)
     return index
 
 
@@ -75,3 +82,9 @@ def behind(parts: Parts, version: str) -> bool:
     if index is None:
         return False
     return not index.usable or (index.shared and (index.stale or not index.follows(version)))
+
+
+def trouble_of(parts: Parts) -> str:
+    """Why the index found nothing when it was last asked; empty where it was answered, or was not asked."""
+    index: Index | None = kept(parts, "index")
+    return "" if index is None else index.trouble

@@ -111,7 +111,9 @@ class Parts:
     @once
     def index(self) -> Index:
         """The vector index as it lies on disk, its folder locked for this process, or as all processes share it."""
-        return self._open.enter_context(open_index(self))
+        index = self._open.enter_context(open_index(self))
+        index.forgiving = True
+        return index
 
     @once
     def fresh_index(self) -> Index:

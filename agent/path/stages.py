@@ -13,6 +13,7 @@ import numpy as np
 from agent.deadline import Deadline
 from agent.errors import ModelError
 from agent.observe import stages as observed
+from agent.parts.indexing import trouble_of
 from agent.parts.parts import Parts
 from agent.parts.pictures import PICTURED
 from agent.path.ranker import Ranker
@@ -149,10 +150,11 @@ def reranker_of(parts: Parts, llm: bool) -> tuple[Reranker | None, tuple[Degrada
 def ranker_of(parts: Parts, llm: bool) -> tuple[Ranker, tuple[Degradation, ...]]:
     """The ranker over the catalogue, with the model or, where that fails, without it and the reason.
 
-    Where what was learned from behaviour is damaged or outdated, that is told too.
+    Where what was learned from behaviour is damaged or outdated, or the index did not answer, that is told too.
     """
     reranker, degraded = reranker_of(parts, llm)
-    trouble = (Degradation(stage="recall", reason=parts.learning_trouble),) if parts.learning_trouble else ()
+    troubles = filter(None, (parts.learning_trouble, trouble_of(parts)))
+    trouble = tuple(Degradation(stage="recall", reason=reason) for reason in troubles)
     return (parts.ranker if reranker else parts.plain_ranker), (*degraded, *trouble)
 
 

@@ -20,7 +20,8 @@ from chromadb.config import Settings as ClientSettings
 from chromadb.errors import ChromaError, NotFoundError
 from chromadb.utils.embedding_functions import OpenCLIPEmbeddingFunction
 
-from agent.errors import StoreError, StoreLost
+from agent.deadline import time_to_answer_s
+from agent.errors import StoreError, StoreLost, StoreUnreachable
 from agent.recall.held import Held
 from agent.recall.lock import Lock, locked
 from agent.recall.rows import IDS_PER_CALL, Rows, ServedRows
@@ -182,7 +183,7 @@ class _OnServer(_Shelf):
         self._clients[""] = self._client
         session = getattr(getattr(self._client, "_server", None), "_session", None)
         if isinstance(session, httpx.Client):  # it has no time limit of its own, and no setting for one
-            session.timeout = httpx.Timeout(_SERVER_TIMEOUT_S)
+            session.event_hooks["request"].append(_limit)
 
     def create(self) -> Rows:
         """A new, empty collection."""
@@ -218,6 +219,11 @@ class _OnServer(_Shelf):
         return {}
 
 
+def _limit(request: httpx.Request) -> None:
+    """Give a request the time that whoever asks has left."""
+    request.extensions["timeout"] = httpx.Timeout(time_to_answer_s(_SERVER_TIMEOUT_S)).as_dict()
+
+
 class _Translated:
     """Whatever Chroma raises, its Rust core and its plain `Exception` included, as one StoreError line."""
 
@@ -234,5 +240,7 @@ class _Translated:
             hint = (
                 "See that the server runs" if isinstance(self._where, str) else "Build it anew: palate index --rebuild"
             )
-            failed = StoreLost if isinstance(error, NotFoundError) else StoreError
+            away = isinstance(self._where, str) and isinstance(error, (httpx.TransportError, OSError))
+            lost = StoreLost if isinstance(error, NotFoundError) else StoreError
+            failed = StoreUnreachable if away else lost
             raise failed(f"the index at {self._where} failed: {reason[0][:300]}", hint) from error

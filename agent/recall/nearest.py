@@ -103,7 +103,7 @@ def _passing(rows: Rows, ids: Sequence[str], where: Where | None, exclude: Colle
     if where is None or not left:
         return left
     facts = rows.facts(left)
-    return [item_id for item_id in left if item_id in facts and where.holds(facts[item_id])]
+    return [item_id for item_id in left if (fact := facts.get(item_id)) is not None and where.holds(fact)]
 
 
 def _ordered(hits: Sequence[Hit], ids: Collection[str]) -> list[Hit]:

@@ -25,6 +25,8 @@ class Rows:
     A small collection in a folder, `file` its copy there, is held in memory as well: `held`.
     """
 
+    served = False
+
     def __init__(
         self,
         collection: Any,
@@ -91,8 +93,9 @@ class Rows:
         """The rows as they were added."""
         if self._held is not None:
             return self._held.vectors(ids)
-        unknown = [item_id for item_id in ids if item_id not in self._vectors]
-        found = {item_id: self._vectors[item_id] for item_id in ids if item_id in self._vectors}
+        kept = self._vectors
+        found = {item_id: row for item_id in ids if (row := kept.get(item_id)) is not None}
+        unknown = [item_id for item_id in ids if item_id not in found]
         for page in self._pages(unknown, "embeddings") if unknown else ():
             found.update(zip(page["ids"], np.asarray(page["embeddings"], np.float32), strict=True))
         if len(self._vectors) + len(unknown) > _VECTORS_KEPT:
@@ -152,7 +155,9 @@ class Rows:
 
 
 class ServedRows(Rows):
-    """A collection that other processes may be reading."""
+    """A collection that other processes and threads may be reading."""
+
+    served = True
 
     def replace(self, ids: Sequence[str], vectors: Vector, facts: Sequence[Facts]) -> None:
         """Put rows in the place of others, one by one: none is missing at any moment. Old metadata is named to go."""

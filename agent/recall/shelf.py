@@ -15,9 +15,13 @@ PREFIX = "prefix"  # a file of the folder, which holds it
 
 
 class Collection(Rows, Protocol):
-    """A collection of vectors that can be changed. Its methods raise StoreError."""
+    """A collection of vectors that can be changed; `served` where several threads may ask it at once.
+
+    Its methods raise StoreError.
+    """
 
     name: str
+    served: bool
 
     def add(self, ids: Sequence[str], vectors: Vector, facts: Sequence[Facts]) -> None:
         """Append rows whose ids are new; vectors have the shape (len(ids), dimensions), finite and not zero."""

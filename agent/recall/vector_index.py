@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Collection as AnyOf
 from contextlib import contextmanager
@@ -11,8 +12,9 @@ from typing import Self, TypeVar
 
 import numpy as np
 
+from agent.deadline import Deadline, asking
 from agent.embed.base import Embedder
-from agent.errors import StoreError, StoreLost
+from agent.errors import StoreError, StoreLost, StoreUnreachable
 from agent.recall.ledger import Ledger
 from agent.recall.nearest import Hit, nearest, through_graph
 from agent.recall.report import Health
@@ -22,6 +24,7 @@ from agent.recall.where import Where
 from agent.types import Candidate, Vector
 
 PUSHDOWN_MAX_ROWS = 2_000
+QUESTION_TIMEOUT_S, SPARED_S = 5.0, 5.0
 HALF_WRITTEN = "it was left half-written"
 ROWS_MISSING = "its rows are missing"
 
@@ -31,8 +34,12 @@ T = TypeVar("T")
 class VectorIndex:
     """Cosine search over items. Rows are passages' vectors minus `mean`, the catalogue's own middle, not normalised.
 
-    Ask it with vectors from `centre`. Safe for several threads; calls queue. Its methods raise StoreError. Where other
-    processes share it, one writes at a time, and the others answer from the rows they know until there are newer ones.
+    Ask it with vectors from `centre`. Safe for several threads; calls queue, unless a server answers them. Its methods
+    raise StoreError. Where other processes share it, one writes at a time, and the others answer from the rows they
+    know until there are newer ones.
+
+    A server that does not answer a question in `question_timeout_s` is left alone for `spared_s`. An index that is
+    `forgiving` then finds nothing instead of raising, and says why in `trouble` until it is answered again.
     """
 
     def __init__(self, embedder: Embedder, shelf: Shelf, ledger: Ledger, *, pushdown_max_rows: int) -> None:
@@ -44,6 +51,8 @@ class VectorIndex:
         self._one_writer = threading.RLock()
         self._writing = False
         self._closed = False
+        self.forgiving, self.trouble, self._spared_until = False, "", 0.0
+        self.question_timeout_s, self.spared_s = QUESTION_TIMEOUT_S, SPARED_S
         self._state: State | None = None
         self._rows: Collection | None = None
         self._take_up()
@@ -105,7 +114,7 @@ class VectorIndex:
 
     def refresh(self) -> None:
         """Take up what another process has written since; while one is writing, the rows as they are known stay."""
-        with self._one_at_a_time:
+        with self._one_at_a_time, asking(Deadline(self.question_timeout_s)):
             while self.stale:
                 known = self._state, self._rows, self._problem
                 self._take_up()
@@ -153,7 +162,8 @@ class VectorIndex:
             limit = self.pushdown_max_rows
             return nearest(rows, self._question(vector), k, where=where, exclude=exclude, pushdown_max_rows=limit)
 
-        hits = self._asked(found)
+        nothing: list[Hit] = []
+        hits = self._asked(found, nothing)
         return [Candidate(item_id=h.item_id, source=source, rank=n, score=h.score) for n, h in enumerate(hits, 1)]
 
     def check(self, where: Where) -> None:
@@ -168,26 +178,45 @@ class VectorIndex:
     def vectors(self, item_ids: Sequence[str]) -> dict[str, Vector]:
         """The centred vectors of these items, by id; items that are not there are absent."""
         ids = list(dict.fromkeys(item_ids))
-        return self._asked(lambda _, rows: {} if rows is None else rows.vectors(ids))
+        return self._asked(lambda _, rows: {} if rows is None else rows.vectors(ids), {})
 
     def through_graph(self, vector: Vector, n: int) -> list[str]:
         """The ids of the n nearest rows that Chroma's graph alone finds, best first: what `search` asks it where rows
         are too many to be held in memory.
         """
-        return self._asked(lambda _, rows: [] if rows is None else through_graph(rows, self._question(vector), n))
+        return self._asked(lambda _, rows: [] if rows is None else through_graph(rows, self._question(vector), n), [])
 
-    def _asked(self, ask: Callable[[State, Collection | None], T]) -> T:
+    def _asked(self, ask: Callable[[State, Collection | None], T], nothing: T) -> T:
         """What is asked of the rows; once more where another process put newer ones in their place meanwhile."""
-        with self._one_at_a_time:
-            try:
+        try:
+            if time.monotonic() < self._spared_until:
+                raise StoreUnreachable(f"{self.trouble}; it is left alone for a moment", "See that the server runs")
+            with asking(Deadline(self.question_timeout_s)):
+                found = self._answer(ask)
+        except (StoreUnreachable, StoreLost) as error:
+            if time.monotonic() >= self._spared_until:
+                self.trouble = error.message
+                self._spared_until = time.monotonic() + (self.spared_s if isinstance(error, StoreUnreachable) else 0.0)
+            if self.forgiving:
+                return nothing
+            raise
+        self.trouble = ""
+        return found
+
+    def _answer(self, ask: Callable[[State, Collection | None], T]) -> T:
+        try:
+            with self._one_at_a_time:
+                state, rows = self._usable()
+                if rows is None or not rows.served:
+                    return ask(state, rows)
+            return ask(state, rows)  # whoever waits for a server keeps nobody else from asking it
+        except StoreError as error:
+            if self.stale:
+                self.refresh()
                 return ask(*self._usable())
-            except StoreError as error:
-                if self.stale:
-                    self.refresh()
-                    return ask(*self._usable())
-                if isinstance(error, StoreLost):
-                    self._rows, self._problem = None, ROWS_MISSING
-                raise
+            if isinstance(error, StoreLost):
+                self._rows, self._problem = None, ROWS_MISSING
+            raise
 
     def _take_up(self) -> None:
         """Know what is there. Where that fails, what was known stays, and is as stale as it was."""
@@ -221,7 +250,8 @@ class VectorIndex:
     def _usable(self) -> tuple[State, Collection | None]:
         problem = self._problem or self._other_embedder()
         if problem or self._state is None:
-            raise StoreError(f"the index cannot be used: {problem}", "Build it with: palate index")
+            failed = StoreLost if problem == ROWS_MISSING else StoreError
+            raise failed(f"the index cannot be used: {problem}", "Build it with: palate index")
         return self._state, self._rows
 
     def _other_embedder(self) -> str:
