@@ -373,12 +373,18 @@ def test_everyone_are_those_who_were_there_when_it_began(folder: Path, tmp_path:
 
     with pytest.raises(StoreError, match="killed"):
         go_on(cut_off)
+    listed = tmp_path / "o.run" / "people.json"
+    whole = listed.read_bytes()
+    listed.write_bytes(whole[:9])
+    with pytest.raises(ConfigError, match="is damaged"):
+        go_on(here)
+    listed.write_bytes(whole)
     with Store.open(mine) as store:
         everyone = store.users()
         store.put_events([Event(user_id="a newer one", kind=EventKind.VIEW, item_id="f01")])
     assert go_on(here).before == SHARD
     assert [json.loads(line)["user"] for line in path.read_text().splitlines()] == everyone
-    assert not (tmp_path / "o.run" / "people.json").exists(), "once it is written, nobody needs it"
+    assert not listed.exists(), "once it is written, nobody needs it"
     with pytest.raises(ConfigError, match="begun with other users"):
         go_on(here)
 

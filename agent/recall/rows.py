@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from agent.errors import StoreLost
 from agent.recall.bare import check_bare
 from agent.recall.held import EXACT_MAX_ROWS, Held
 from agent.recall.nearest import Hit, cosines, rounded
@@ -148,7 +149,10 @@ class Rows:
         for start in range(0, total, IDS_PER_CALL):
             with self._guard():
                 if ids is None:
-                    yield self._collection.get(limit=IDS_PER_CALL, offset=start, include=cast(Any, [what]))
+                    page = self._collection.get(limit=IDS_PER_CALL, offset=start, include=cast(Any, [what]))
+                    if not page["ids"]:
+                        raise StoreLost(f"the rows of {self.name} are gone", "Ask again")
+                    yield page
                 else:
                     some = list(ids[start : start + IDS_PER_CALL])
                     yield self._collection.get(ids=some, include=cast(Any, [what]))

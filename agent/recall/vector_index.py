@@ -204,19 +204,23 @@ class VectorIndex:
         return found
 
     def _answer(self, ask: Callable[[State, Collection | None], T]) -> T:
+        rows = self._rows
         try:
             with self._one_at_a_time:
                 state, rows = self._usable()
                 if rows is None or not rows.served:
                     return ask(state, rows)
-            return ask(state, rows)  # whoever waits for a server keeps nobody else from asking it
+            found = ask(state, rows)  # whoever waits for a server keeps nobody else from asking it
+            if found or not self.stale:
+                return found
         except StoreError as error:
-            if self.stale:
-                self.refresh()
-                return ask(*self._usable())
-            if isinstance(error, StoreLost):
-                self._rows, self._problem = None, ROWS_MISSING
-            raise
+            with self._one_at_a_time:
+                if not self.stale and rows is self._rows:
+                    if isinstance(error, StoreLost):
+                        self._rows, self._problem = None, ROWS_MISSING
+                    raise
+        self.refresh()
+        return ask(*self._usable())
 
     def _take_up(self) -> None:
         """Know what is there. Where that fails, what was known stays, and is as stale as it was."""
