@@ -21,6 +21,7 @@ from agent.errors import ModelUnavailable
 from agent.llm.files import trials
 from agent.llm.files.cards import GGUF
 from agent.llm.files.gguf import read_header
+from agent.llm.local import trial
 from agent.llm.local.memory import available_bytes, check_fits
 from agent.llm.local.options import Options
 from agent.llm.local.requantise import requantise_apart
@@ -198,6 +199,14 @@ def test_a_child_that_hangs_or_is_killed_is_a_refusal(tmp_path: Path, promise: S
     assert [(fate.ending, "SIGKILL" in fate.reason) for fate in killed] == [("killed", True)]
     figure = "a child that hung, one that was killed, one that went on: 3 of 3 as they should be"
     promise("Local model", "a trial that hangs ends at its time limit, one that is killed is told", figure, True)
+
+
+def test_a_child_that_died_before_it_was_asked_is_a_refusal(tmp_path: Path) -> None:
+    with trial._child(Options()) as (child, said):
+        child.kill()
+        child.wait()
+        (fate,) = trial._asked(child, said, [file(tmp_path / "m.gguf", TINY)], timeout_s=60)
+    assert (fate.ending, "SIGKILL" in fate.reason) == ("killed", True)
 
 
 def _child_of_ours() -> int:

@@ -377,6 +377,21 @@ def test_titles_cannot_do_harm_and_a_narrow_screen_holds_them(modelless: PageSer
     assert here.complaints == []
 
 
+def test_settings_opened_before_the_server_has_answered_stay_open(server: PageServer, visit: Visiting) -> None:
+    page = visit(server).page
+    held: list[Route] = []
+    page.route("**/v1/page", lambda route: held.append(route))
+    page.reload(wait_until="domcontentloaded")
+    page.get_by_role("button", name="Settings").click()
+    expect(page.get_by_role("radio", name="Light")).to_be_visible()
+    page.wait_for_function("document.querySelector('#settings').open")
+    while not held:
+        page.wait_for_timeout(10)
+    held[0].continue_()
+    expect(page.locator("#starts button").first).to_be_attached()
+    assert page.get_by_role("radio", name="Light").is_visible()
+
+
 def test_the_dark_page_can_be_read_as_well(server: PageServer, visit: Visiting) -> None:
     page = visit(server, color_scheme="dark").page
     assert page.evaluate(AUDIT) == []

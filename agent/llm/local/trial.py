@@ -125,8 +125,15 @@ def _child(options: Options) -> Iterator[tuple[subprocess.Popen[str], IO[bytes]]
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True, env=_environment()
             )
         undo.enter_context(child)
+        undo.callback(_hang_up, child)
         undo.callback(child.kill)
         yield child, said
+
+
+def _hang_up(child: subprocess.Popen[str]) -> None:
+    if child.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):  # of what a dead one did not read
+            child.stdin.close()
 
 
 def _asked(child: subprocess.Popen[str], said: IO[bytes], paths: Sequence[Path], timeout_s: float) -> Iterator[Fate]:

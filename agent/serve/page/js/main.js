@@ -23,7 +23,7 @@ wirePanels();
 wireWhy();
 wireTaste(changed);
 wirePast(chat);
-wireSettings(() => about, begin);
+wireSettings(() => about, () => begin(true));
 wireForget(() => {
   chat.begin();
   suggest();
@@ -36,25 +36,25 @@ document.addEventListener("keydown", ({ key, target, ctrlKey, metaKey, altKey })
 });
 begin();
 
-/** Begin for the person who asks: at first, and after another name or key was given. */
-function begin() {
+/** Begin for the person who asks: at first, and after another name or key was `given` in the settings. */
+function begin(given = false) {
   chat.stop();
-  chat.ready = begun();
+  chat.ready = begun(given);
 }
 
-async function begun() {
+async function begun(given) {
   byId("log").replaceChildren();
   try {
     about = await api.page();
     chat.noun = about.noun;
     if (about.language && !kept("language")) speak(about.language);
     if (about.key_needed && !kept("key")) throw new api.Trouble(401);
-    if (byId("settings").open) shut("settings");
+    if (given) shut("settings"); // whoever opened them before the server had answered goes on in them
     await suggest();
     await chat.open(lastOpen());
     await changed();
   } catch (error) {
-    byId("log").replaceChildren(troubleNote(error, begin));
+    byId("log").replaceChildren(troubleNote(error, () => begin()));
   }
 }
 
