@@ -25,23 +25,23 @@ def while_wanted(gone: Gone) -> Iterator[None]:
         _gone.reset(token)
 
 
-_asking: ContextVar[Deadline | None] = ContextVar("asking", default=None)
+_limit_s: ContextVar[float | None] = ContextVar("limit_s", default=None)
 
 
 @contextmanager
-def asking(deadline: Deadline) -> Iterator[None]:
-    """What is asked of a server within is to be answered by then: see `time_to_answer_s`."""
-    token = _asking.set(deadline)
+def each_within(limit_s: float) -> Iterator[None]:
+    """Each request that is sent to a server within has so many seconds: see `time_to_answer_s`."""
+    token = _limit_s.set(limit_s)
     try:
         yield
     finally:
-        _asking.reset(token)
+        _limit_s.reset(token)
 
 
 def time_to_answer_s(otherwise: float) -> float:
-    """What a server has to answer what is asked now: what is left of `asking`, at least a millisecond."""
-    deadline = _asking.get()
-    return otherwise if deadline is None else max(0.001, deadline.remaining_s)
+    """What a server has to answer the request that is sent now."""
+    limit_s = _limit_s.get()
+    return otherwise if limit_s is None else limit_s
 
 
 class Deadline:

@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from agent import Recommender, Settings
 from agent.errors import StoreError, StoreLocked, StoreLost, StoreUnreachable
 from agent.recall.chroma import shared_shelf
 from agent.recall.index import Index
@@ -26,6 +27,7 @@ from agent.recall.shelf import prefix_for
 from agent.recall.where import parse_where
 from agent.settings import ChromaSettings
 from agent.store.store import Store
+from agent.types import Item
 from tests.support.chroma_server import ChromaServer
 from tests.support.postgres import postgres
 from tests.support.promises import Say
@@ -263,6 +265,66 @@ def test_a_server_that_hangs_is_waited_for_a_while_and_by_nobody_else(url: str, 
         time.sleep(0.2)
         assert len(found(index, 41)) == 41
         assert index.trouble == ""
+
+
+def test_trouble_lasts_until_a_later_question_is_answered(url: str, server: ChromaServer) -> None:
+    with opened(url, server) as index:
+        index.sync(catalogue(60), catalogue="v1")
+        index.forgiving, index.spared_s = True, 0.2
+        under_way, failed = threading.Event(), threading.Event()
+
+        def slow(*_: object) -> list[str]:
+            under_way.set()
+            assert failed.wait(60)
+            return ["found"]
+
+        def broken(*_: object) -> list[str]:
+            raise StoreUnreachable("the line broke")
+
+        earlier = threading.Thread(target=index._asked, args=(slow, []))
+        earlier.start()
+        assert under_way.wait(60)
+        assert index._asked(broken, []) == []
+        failed.set()
+        earlier.join()
+        assert index.trouble == "the line broke", "what was asked before does not make up for it"
+        time.sleep(0.2)
+        assert len(found(index)) == 30
+        assert index.trouble == ""
+
+
+def test_waiting_for_a_writer_of_this_process_is_not_the_servers_time(url: str, server: ChromaServer) -> None:
+    with opened(url, server) as index:
+        index.sync(catalogue(60), catalogue="v1")
+        index.question_timeout_s = 0.5
+        answers: list[int] = []
+        waiting = threading.Thread(target=lambda: answers.append(len(found(index))))
+        with index._one_at_a_time:
+            waiting.start()
+            waiting.join(0.8)
+            assert not answers
+        waiting.join()
+        assert answers == [30]
+
+
+def test_a_catalogue_that_changes_while_the_server_is_away_is_taken_up_later(
+    server: ChromaServer, tmp_path: Path
+) -> None:
+    settings = Settings(folder=tmp_path, chroma=server.settings)
+    with Recommender.open(settings=settings) as palate:
+        palate.put_items(catalogue(20))
+        assert palate.recommend("ada", "a question", llm=False).degraded == ()
+        palate.index.question_timeout_s, palate.index.spared_s = 0.3, 0.2
+        with server.hanging():
+            palate.recommend("ada", "a film", llm=False)
+            palate.put_items([Item(item_id="new", title="Metropolis")])
+            (degraded,) = palate.recommend("ada", "Metropolis", llm=False).degraded
+            assert degraded.stage == "recall"
+        time.sleep(0.2)
+        for _ in range(2):
+            slate = palate.recommend("ada", "Metropolis", llm=False)
+        assert slate.degraded == ()
+        assert palate.index.vectors(["new"])
 
 
 def test_a_server_that_was_emptied_is_noticed_and_filled_anew(url: str, server: ChromaServer) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from agent.errors import StoreError
+from agent.errors import StoreError, StoreUnreachable
 from agent.recall.collaborative import Collaborative
 from agent.recall.held import Held
 from agent.recall.nearest import Hit
@@ -59,6 +59,8 @@ def _copy(index: VectorIndex, ids: Sequence[str], path: Path) -> None:
     for start in range(0, len(ids), _ROWS_PER_STEP):
         some = ids[start : start + _ROWS_PER_STEP]
         found = index.vectors(some)
+        if index.trouble:
+            raise StoreUnreachable(index.trouble, "See that the server runs, then begin again with the same command")
         rows[start : start + len(some)] = [found[item_id] for item_id in some]
     rows.flush()
 

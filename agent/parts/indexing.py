@@ -76,12 +76,12 @@ def sync_index(parts: Parts, *, rebuild: bool = False, wait_s: float | None = No
 
 def behind(parts: Parts, version: str) -> bool:
     """Whether the index must be brought up: rows are lost, others wrote since it was looked at, or it is of another
-    catalogue. What of that others may have done is asked of an index that they share.
+    catalogue, as where its server was away.
     """
     index: Index | None = kept(parts, "index")
     if index is None:
         return False
-    return not index.usable or (index.shared and (index.stale or not index.follows(version)))
+    return not index.usable or not index.follows(version) or (index.shared and index.stale)
 
 
 def trouble_of(parts: Parts) -> str:

@@ -107,6 +107,8 @@ class SyncedIndex(VectorIndex):
         fields, moved = tuple(sorted({*state.fields, *_fields_of(fresh)})), len(gone) + len(fresh)
         moved += state.moved
         self._settle(replace(state, fingerprints=marks, fields=fields, moved=moved, catalogue=catalogue))
+        if rows.served:  # what a question under way remembers of the older rows stays with those
+            self._rows = self._shelf.open(rows.name)
         return report
 
     def _embedded(self, items: Sequence[Item], done: Callable[[int], None]) -> Vector:

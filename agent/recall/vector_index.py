@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 import numpy as np
 
-from agent.deadline import Deadline, asking
+from agent.deadline import each_within
 from agent.embed.base import Embedder
 from agent.errors import StoreError, StoreLost, StoreUnreachable
 from agent.recall.ledger import Ledger
@@ -38,8 +38,8 @@ class VectorIndex:
     raise StoreError. Where other processes share it, one writes at a time, and the others answer from the rows they
     know until there are newer ones.
 
-    A server that does not answer a question in `question_timeout_s` is left alone for `spared_s`. An index that is
-    `forgiving` then finds nothing instead of raising, and says why in `trouble` until it is answered again.
+    A server that does not answer a request in `question_timeout_s` is left alone for `spared_s`. An index that is
+    `forgiving` then finds nothing instead of raising, and says why in `trouble` until a later question is answered.
     """
 
     def __init__(self, embedder: Embedder, shelf: Shelf, ledger: Ledger, *, pushdown_max_rows: int) -> None:
@@ -114,7 +114,7 @@ class VectorIndex:
 
     def refresh(self) -> None:
         """Take up what another process has written since; while one is writing, the rows as they are known stay."""
-        with self._one_at_a_time, asking(Deadline(self.question_timeout_s)):
+        with self._one_at_a_time, each_within(self.question_timeout_s):
             while self.stale:
                 known = self._state, self._rows, self._problem
                 self._take_up()
@@ -188,11 +188,11 @@ class VectorIndex:
 
     def _asked(self, ask: Callable[[State, Collection | None], T], nothing: T) -> T:
         """What is asked of the rows; once more where another process put newer ones in their place meanwhile."""
+        began = time.monotonic()
         try:
-            if time.monotonic() < self._spared_until:
+            if began < self._spared_until:
                 raise StoreUnreachable(f"{self.trouble}; it is left alone for a moment", "See that the server runs")
-            with asking(Deadline(self.question_timeout_s)):
-                found = self._answer(ask)
+            found = self._answer(ask)
         except (StoreUnreachable, StoreLost) as error:
             if time.monotonic() >= self._spared_until:
                 self.trouble = error.message
@@ -200,7 +200,8 @@ class VectorIndex:
             if self.forgiving:
                 return nothing
             raise
-        self.trouble = ""
+        if began >= self._spared_until:  # what was asked before another question failed does not make up for it
+            self.trouble = ""
         return found
 
     def _answer(self, ask: Callable[[State, Collection | None], T]) -> T:
@@ -210,7 +211,8 @@ class VectorIndex:
                 state, rows = self._usable()
                 if rows is None or not rows.served:
                     return ask(state, rows)
-            found = ask(state, rows)  # whoever waits for a server keeps nobody else from asking it
+            with each_within(self.question_timeout_s):
+                found = ask(state, rows)  # whoever waits for a server keeps nobody else from asking it
             if found or not self.stale:
                 return found
         except StoreError as error:
@@ -220,7 +222,8 @@ class VectorIndex:
                         self._rows, self._problem = None, ROWS_MISSING
                     raise
         self.refresh()
-        return ask(*self._usable())
+        with each_within(self.question_timeout_s):
+            return ask(*self._usable())
 
     def _take_up(self) -> None:
         """Know what is there. Where that fails, what was known stays, and is as stale as it was."""
