@@ -166,14 +166,13 @@ def _ledger_of(store: Path) -> str | None:
 def _beside(source: Path, target: Path) -> Path:
     """A synced copy beside the target, its owner's alone, to be renamed: also where that is another disk."""
     fresh = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    try:
+    with ExitStack() as undo:
+        undo.callback(fresh.unlink, missing_ok=True)
         fresh.touch(mode=0o600)
         shutil.copyfile(source, fresh)
         with fresh.open("r+b") as file:
             os.fsync(file.fileno())
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+        undo.pop_all()
     return fresh
 
 

@@ -231,8 +231,7 @@ class Parts:
 
         self._check_open()
         s = self.settings
-        shelved = Shelved.open(s.folder, s.chroma, private=s.privacy.on)
-        return self._open.enter_context(closing(shelved))
+        return self._open.enter_context(closing(Shelved.open(s.folder, s.chroma, private=s.privacy.on)))
 
     @once
     def collaborative(self) -> Collaborative | None:
@@ -256,9 +255,7 @@ class Parts:
         from agent.parts.looking import open_pictures
 
         self._check_open()
-        pictures = open_pictures(self.settings, self.cache, self.embedder)
-        self._open.callback(pictures.close)
-        return pictures
+        return self._open.enter_context(closing(open_pictures(self.settings, self.cache, self.embedder)))
 
     def _learned(self) -> Learned | None:
         return self.collaborative.learned if self.collaborative else None
