@@ -163,6 +163,21 @@ def test_the_commands_encrypt_and_show_no_key(
     assert texts(Settings(folder=folder)) == WRITTEN
 
 
+@pytest.mark.parametrize("key", ["typo", "A" * 43 + "="])
+def test_encrypting_in_vain_leaves_refused_rows_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    """Neither a word that is no key nor the key of another store changes a byte."""
+    settings = sealed(tmp_path, new_key())
+    write(settings)
+    refused = settings.folder / "refused" / "a.jsonl"
+    refused.parent.mkdir()
+    refused.write_bytes(row := b'{"line": 3, "reason": "bad", "row": "kept"}\n')
+    monkeypatch.setenv("PALATE_ENCRYPTION_KEY", key)
+    assert run(["--folder", str(settings.folder), "encrypt"]) != 0
+    assert refused.read_bytes() == row
+
+
 def test_encrypting_beside_a_reader_says_what_is_done_and_what_may_remain(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,11 +65,10 @@ def encrypt(
     settings = options_of(ctx).load().settings
     if off and not yes:
         ask.confirm("decrypt everything that people did and said", "--yes")
-    try:
-        done = seal_anew(settings, off=off)
-    finally:  # also where the store is sealed and old bytes of it may remain
-        if settings.encryption_key and not off:
-            silence_refused(settings.folder / "refused")
+    if off:
+        done = seal_anew(settings, off=True)
+    else:
+        done = seal_anew(settings, sealed=lambda: silence_refused(settings.folder / "refused"))
     if as_json:
         render.write_json({"encrypted": not off, "events": done[0], "turns": done[1]})
     else:

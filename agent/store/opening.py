@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from agent.errors import ConfigError
 from agent.settings import Settings
 from agent.store.database import Database
@@ -15,16 +17,17 @@ def open_store(settings: Settings) -> Store:
     return Store.at_url(url.get_secret_value(), seal=seal) if url else Store.open(settings.folder, seal=seal)
 
 
-def seal_anew(settings: Settings, *, off: bool = False) -> tuple[int, int]:
+def seal_anew(settings: Settings, *, off: bool = False, sealed: Callable[[], object] = lambda: None) -> tuple[int, int]:
     """Seal what lies in the store with the first key, or with none; how many events and turns there are.
 
+    `sealed` is called once that is done, also where old bytes may remain, and never where nothing was sealed.
     Raises ConfigError without a key, StoreError where no key opens what lies there, or another process was reading.
     """
     seal = seal_of(settings.encryption_key)
     if not seal.on:
         raise ConfigError("no encryption key is given", f"Make one: palate encrypt --new-key; then set {VARIABLE}")
     with Store(database := _database(settings), lying(database, seal)) as store:
-        return store.reseal(OPEN if off else seal)
+        return store.reseal(OPEN if off else seal, sealed)
 
 
 def _database(settings: Settings) -> Database:

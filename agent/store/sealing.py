@@ -5,6 +5,7 @@ Fernet: AES-128 in CBC mode with an HMAC-SHA256 over it (docs/privacy.md). The o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from agent.errors import ConfigError, StoreError
@@ -101,11 +102,13 @@ def lying(database: Database, seal: Seal) -> Seal:
     return OPEN if database.sealed is None else opened_with(database, seal)
 
 
-def reseal(database: Database, before: Seal, after: Seal) -> tuple[int, int]:
+def reseal(
+    database: Database, before: Seal, after: Seal, sealed: Callable[[], object] = lambda: None
+) -> tuple[int, int]:
     """Seal all that people did and said anew, all or none; how many events and turns that were.
 
-    Nobody writes meanwhile. No byte of what lay there before stays in a SQLite file. Raises StoreError where another
-    process was reading.
+    Nobody writes meanwhile. `sealed` is called once all is written, before what lay there is erased: no byte of it
+    stays in a SQLite file. Raises StoreError where another process was reading.
     """
 
     def renewed(text: str) -> str:
@@ -117,6 +120,7 @@ def reseal(database: Database, before: Seal, after: Seal) -> tuple[int, int]:
         note = after.close(_KNOWN) if after.on else None
         _write_note(connection, note)
     database.sealed = note
+    sealed()
     database.scrub(f"everything is {'encrypted' if after.on else 'decrypted'}", "Run the same command again")
     return events, turns
 

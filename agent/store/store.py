@@ -55,9 +55,12 @@ class Store(Turns):
         """The store in the SQLite or PostgreSQL database that a SQLAlchemy URL names. Raises StoreError as `open`."""
         return cls(database := Database.at_url(url, read_only=read_only), opened_with(database, seal))
 
-    def reseal(self, after: Seal) -> tuple[int, int]:
-        """Seal what people did and said in another way, all or none; how many events and turns. Raises StoreError."""
-        done = reseal(self._database, self._seal, after)
+    def reseal(self, after: Seal, sealed: Callable[[], object] = lambda: None) -> tuple[int, int]:
+        """Seal what people did and said in another way, all or none; how many events and turns. Raises StoreError.
+
+        `sealed` is called once that is done, before the leftovers are erased.
+        """
+        done = reseal(self._database, self._seal, after, sealed)
         self._seal = after
         return done
 
