@@ -42,17 +42,19 @@ class Span:
 
 
 _ENDINGS = "com|org|net|io|cn|co|edu|gov|info|biz|ru|de|uk|fr|jp|xyz|top|app|dev"
+_DOTS = "·‧۔∙•⋅・"  # what stands in for a dot
 _HARD = (
     re.compile(r"(?i)[a-z0-9+.-]://|//\w|\bwww\.|(?<![a-z])h(?:tt|xx)ps?:"),
     re.compile(r"(?i)(?<![a-z])(?:javascript|vbscript|data|blob|file|mailto|tel|sms):\S|\b\d{1,3}(?:\.\d{1,3}){3}\b"),
-    re.compile(rf"(?i)\b[\w-]+(?:\.[\w-]+)*\.(?:{_ENDINGS})\b"),
+    re.compile(rf"(?i)\b[\w-]+(?:\.[\w-]+)*[.{_DOTS}](?:{_ENDINGS})\b"),
     re.compile(r"\S@\w+\.\w"),
     re.compile(r"(?i)<[^<>]*>|</|<\||\|>|\]\(|`|\{\{|\}\}|\{%|%\}|&(?:#\w+|[a-z]{2,8});|\[/?INST\]|<<|>>"),
 )
 _SOFT = re.compile(
     r"[<>\[\]{}|\\~^_=*#@\u2500-\u257f]"
     r"|(?i:(?:[^\W_]|■)\.(?:[^\W\d_]{2}|■)|[a-z0-9-]{2,}[。｡][a-z]{2,})"  # a dot in it, as in a site's
-    rf"|(?:{LETTER}|■)[·‧۔∙•⋅・](?:{LETTER}|■)|\b(?!(?i:and/or|s?he/s?he|his/her|him/her)\b){LETTER}+/{LETTER}+"
+    rf"|(?i:[a-z0-9-]{{2}}(?!(?<=l)·l)[{_DOTS}](?:[a-z]{{2,6}}(?!{LETTER})|■)|■[{_DOTS}][a-z]{{2,6}}(?!{LETTER}))"
+    rf"|(?i:[a-z0-9■-][{_DOTS}][a-z]{{2,}}/|[a-z0-9]/[a-z0-9-]+/|/[a-z0-9-]+/[a-z0-9])"  # a/b is prose, a/b/c a path
 )
 _QUOTES = re.compile(
     r"“([^“”]*)”|\"([^\"]*)\"|《([^《》]*)》|「([^「」]*)」|『([^『』]*)』|(?<!\w)[‘']([^‘’']{2,80})[’'](?!\w)"
@@ -105,7 +107,7 @@ _HONOURS = {
 def unsafe_in(sentence: str, blanked: str) -> Iterator[Span]:
     """Links, markup and characters that no sentence may carry, also where they are written in wide or odd letters.
 
-    Single signs of markup, and words with a dot or a slash inside, count only where not blanked.
+    Single signs of markup, words with a dot inside and paths count only where not blanked.
     """
     for at, char in enumerate(sentence):
         if unicodedata.category(char) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"):
