@@ -24,6 +24,7 @@ from agent.backup.restoring import restore
 from agent.cli import run
 from agent.errors import ConfigError, PalateError, StoreError, StoreLocked
 from agent.privacy.ledger import Ledger, Question
+from agent.recall.shelf import prefix_for
 from agent.serve.keys import Keys
 from agent.store import sqlite_file
 from agent.store.store import Store
@@ -160,6 +161,21 @@ def test_a_folder_that_holds_a_store_is_left_alone_unless_forced(lived_in: Path,
         assert here.store.users() == ["ada"]
         assert len(here.recommend("ada", "Newer", k=20, llm=False).recommendations) <= 15
         assert here.index.health().rows == 15, "the index of the newer catalogue is gone"
+
+
+def test_what_was_derived_goes_and_its_names_on_a_server_stay(lived_in: Path, tmp_path: Path) -> None:
+    target, manifest = back_up(Settings(folder=lived_in), tmp_path)
+    assert not manifest.learned
+    for room in ("index", "learned"):
+        (lived_in / room).mkdir(exist_ok=True)
+        (lived_in / room / "prefix").write_text(f"palate-123\n{lived_in / room}")
+        (lived_in / room / "record.json").write_text("{}")
+    restore(Settings(folder=lived_in), target, tmp_path / "palate.toml", force=True)
+    for room in ("index", "learned"):
+        assert {path.name for path in (lived_in / room).iterdir()} <= {"lock", "holder", "prefix"}
+        assert prefix_for(lived_in / room) == "palate-123"
+    with Recommender.open(settings=Settings(folder=lived_in)) as palate:
+        assert palate.recommend("ada", llm=False).degraded == ()
 
 
 def test_a_folder_in_use_is_not_restored_over(lived_in: Path, tmp_path: Path) -> None:

@@ -45,7 +45,7 @@ def back_up(settings: Settings, destination: Path, settings_file: Path | None = 
             items=items,
             events=events,
             turns=turns,
-            learned=(settings.folder / "learned").is_dir(),
+            learned=(settings.folder / "learned" / "record.json").exists(),
             files={member: member_of(path) for member, path in files.items()},
         )
         _write(manifest, files, Path(name) / "whole.zip")

@@ -177,10 +177,9 @@ def _beside(source: Path, target: Path) -> Path:
 
 
 def _empty(folder: Path) -> None:
+    """Nothing stays but locks, and the name under which a Chroma server has collections to be replaced."""
     for path in folder.glob("*") if folder.is_dir() else ():
         if path.is_dir():
             shutil.rmtree(path)
         elif path.name not in _STAYING:
             path.unlink()
-    if folder.name == "learned" and folder.is_dir():
-        shutil.rmtree(folder)  # a folder of that name says that something was learned
