@@ -56,6 +56,7 @@ SHELF: Shelf = {"en": {intent: (f"{intent.value} one", f"{intent.value} two") fo
         "推荐《Toy Story》，导演是John Lasseter。",
         "Tom Hanks出演，也属于喜剧。",
         "Because you liked Y tu mamá también (2001), and Y tu mamá también only.",
+        "If Toy Story (1995) held you, Tom Hanks's comedy and Wes Anderson’s drama are for you.",
         "为“搞笑”而找。",
         "Noted. It's in English. I'd say so on Monday.",
         "",

@@ -26,6 +26,7 @@ _BEGINS = re.compile(r"(?:^|[.!?:;。！？：；…\n—–]|[-*•]|\d\.)[\s\"
 _NUMBER = re.compile(r"\d[\d,.]*(?:s|th|st|nd|rd)?")
 _WORD = re.compile(r"[^\s]*\w")
 _SIGNS = re.compile("[\u3400-\u9fff]")  # Chinese is written without blanks between words
+_OWNER = re.compile("['’]s$")
 _EDGES = " .,!?:;。，！？、…'’"
 _EVERYDAY = """
 i i'm i'd i'll i've im id ill ive tv dvd ok us uk usa oscar oscars january february march april may june july august
@@ -125,8 +126,12 @@ def _run_known(run: str, begins: bool, known: Known, own: str) -> bool:
 
 
 def _known(text: str, known: Known, own: str) -> bool:
-    """Whether the words are known as they are, or are several known names with a comma or a joining word between."""
-    return _plain(text, own) or known.within(text) or _joined(text.split()[:MAX_WORDS], known, own)
+    """Whether the words are known as they are, or whose something is said to be, or are several known names with a
+    comma or a joining word between.
+    """
+    if _plain(text, own) or known.within(text) or known.within(_OWNER.sub("", text)):
+        return True
+    return _joined(text.split()[:MAX_WORDS], known, own)
 
 
 def _joined(words: Sequence[str], known: Known, own: str) -> bool:
