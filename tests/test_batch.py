@@ -398,13 +398,30 @@ def test_links_count_up_to_the_moment_too(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "after").read_bytes() == (tmp_path / "before").read_bytes()
 
 
-def test_a_catalogue_that_changes_as_a_batch_begins_is_told(folder: Path, tmp_path: Path) -> None:
+def test_a_catalogue_that_changed_before_a_batch_is_taken_up(folder: Path, tmp_path: Path) -> None:
     mine = shutil.copytree(folder, tmp_path / "mine")
     with Recommender.open(settings=Settings(folder=mine)) as palate, Store.open(mine) as other:
         _ = palate.parts.fresh_index
         other.put_items([Item(item_id="new", title="Newer")])
-        with pytest.raises(StoreError, match=r"is changing the catalogue\. Give the same command again"):
-            batch(palate, ["u001"], tmp_path / "o", PLAIN, lambda _done, _of: None, placing=here)
+        assert batch(palate, ["u001"], tmp_path / "o", PLAIN, lambda _done, _of: None, placing=here).lines == 1
+
+
+def test_a_catalogue_that_changes_as_a_batch_begins_is_told(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = shutil.copytree(folder, tmp_path / "mine")
+    with Recommender.open(settings=Settings(folder=mine)) as palate, Store.open(mine) as other:
+        _ = palate.parts.fresh_index
+        heed = palate.parts.heed
+
+        def then_another_writes() -> None:
+            heed()
+            other.put_items([Item(item_id="new", title="Newer")])
+
+        with monkeypatch.context() as patched:
+            patched.setattr(palate.parts, "heed", then_another_writes)
+            with pytest.raises(StoreError, match=r"is changing the catalogue\. Give the same command again"):
+                batch(palate, ["u001"], tmp_path / "o", PLAIN, lambda _done, _of: None, placing=here)
         assert batch(palate, ["u001"], tmp_path / "o", PLAIN, lambda _done, _of: None, placing=here).lines == 1
 
 
