@@ -19,6 +19,7 @@ from agent.errors import StoreError
 from agent.store.store import FILE_NAME, Store
 from agent.store.stored import Forgotten
 from agent.types import Event, EventKind, Item
+from tests.support.appending import in_a_child
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -36,18 +37,6 @@ def items(n: int) -> list[Item]:
 def like(user: str = "ada", item: str = "i1", event_id: str | None = None, at: datetime = NOON) -> Event:
     named = {} if event_id is None else {"event_id": event_id}
     return Event(user_id=user, kind=EventKind.LIKE, item_id=item, at=at, **named)
-
-
-def in_a_child(work: Callable[[], None]) -> int:
-    """Run the work in a process of its own, which exits with 0 when it ends well."""
-    pid = os.fork()
-    if pid:
-        return pid
-    try:
-        work()
-        os._exit(0)
-    finally:
-        os._exit(1)
 
 
 def test_items_come_back_as_they_went_in(store: Store) -> None:

@@ -124,11 +124,15 @@ class Rows:
         for start in range(0, len(ids), IDS_PER_CALL):
             with self._guard():
                 self._collection.delete(ids=list(ids[start : start + IDS_PER_CALL]))
+        self._forget(ids)
+        if self._held is not None:
+            self._held = self._held.without(frozenset(ids))
+
+    def _forget(self, ids: Sequence[str]) -> None:
+        """What was read of these rows is of older ones."""
         for item_id in ids:
             self._facts.pop(item_id, None)
             self._vectors.pop(item_id, None)
-        if self._held is not None:
-            self._held = self._held.without(frozenset(ids))
 
     def settle(self) -> None:
         """Write the copy of what is held, or take an older one away; rows that became few enough are read first."""
@@ -171,6 +175,4 @@ class ServedRows(Rows):
         self._count = None
         with self._guard():
             self._collection.upsert(list(ids), vectors, cast(Any, rows) if any(rows) else None)
-        for item_id in ids:
-            self._facts.pop(item_id, None)
-            self._vectors.pop(item_id, None)
+        self._forget(ids)

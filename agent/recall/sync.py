@@ -104,8 +104,8 @@ class SyncedIndex(VectorIndex):
         if self._count_reachable(rows) != len(marks):
             return self._rebuild(list(wanted.values()), marks, catalogue, "rows were out of reach", progress)
         rows.settle()
-        fields, moved = tuple(sorted({*state.fields, *_fields_of(fresh)})), len(gone) + len(fresh)
-        moved += state.moved
+        fields = tuple(sorted({*state.fields, *_fields_of(fresh)}))
+        moved = state.moved + len(gone) + len(fresh)
         self._settle(replace(state, fingerprints=marks, fields=fields, moved=moved, catalogue=catalogue))
         if rows.served:  # what a question under way remembers of the older rows stays with those
             self._rows = self._shelf.open(rows.name)

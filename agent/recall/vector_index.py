@@ -235,11 +235,8 @@ class VectorIndex:
         """What is there, opened, and why it cannot be used, or an empty string."""
         state = self._ledger.load()
         if state is None:
-            return (
-                None,
-                None,
-                "its record is damaged or of another version" if self._ledger.begun() else "there is none yet",
-            )
+            begun = self._ledger.begun()
+            return None, None, "its record is damaged or of another version" if begun else "there is none yet"
         if not state.settled:
             return state, None, HALF_WRITTEN
         if not state.generation:
